@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/egm<pxm>: the class, the device node, and what a file of it can do.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "chardev.h"
+
+#include <linux/cdev.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "mapping.h"
+#include "region.h"
+
+/*
+ * Counts devices, not sockets: a device keeps its minor until its last reference
+ * is dropped, which may be long after the region was unbound and bound again. 16
+ * sockets can be told apart by firmware's 4-bit number; this allows each of them
+ * 15 former devices that somebody still holds.
+ */
+enum {
+	EGM_MAX_DEVICES = 256,
+};
+static_assert(EGM_MAX_DEVICES <= 1U << MINORBITS);
+
+static dev_t egm_devt;
+static DEFINE_IDA(egm_minors);
+
+/**
+ * struct egm_chardev - the class device and character device of a region
+ * @dev: named after the region; frees the structure when released
+ * @cdev: holds a reference to @dev for as long as a file is open
+ * @lock: guards @region against an open() in flight when the driver is unbound
+ * @region: NULL once the driver was unbound
+ */
+struct egm_chardev {
+	struct device dev;
+	struct cdev cdev;
+	struct mutex lock;
+	struct egm_region *region;
+};
+
+static void egm_chardev_release(struct device *dev)
+{
+	struct egm_chardev *chardev = container_of(dev, struct egm_chardev, dev);
+
+	unsigned int minor = MINOR(dev->devt) - MINOR(egm_devt);
+
+	mutex_destroy(&chardev->lock);
+	kfree(chardev);
+	ida_free(&egm_minors, minor);
+	wake_up_var(&egm_minors);
+}
+
+static struct class egm_class = {
+	.name = "egm",
+	.dev_release = egm_chardev_release,
+};
+
+static int egm_open(struct inode *inode, struct file *file)
+{
+	struct egm_chardev *chardev =
+		container_of(inode->i_cdev, struct egm_chardev, cdev);
+
+	struct egm_file *efile __free(kfree) =
+		kzalloc_obj(*efile, GFP_KERNEL_ACCOUNT);
+	if (!efile)
+		return -ENOMEM;
+	egm_owner_init(&efile->owner);
+
+	guard(mutex)(&chardev->lock);
+	if (!chardev->region)
+		return -ENODEV;
+	efile->region = egm_region_get(chardev->region);
+
+	/*
+	 * One address_space for all mappings of the region. The node's own would
+	 * be a different one for each node that mknod made.
+	 */
+	file->f_mapping = efile->region->inode->i_mapping;
+	file->private_data = no_free_ptr(efile);
+	return 0;
+}
+
+static int egm_release(struct inode *inode, struct file *file)
+{
+	struct egm_file *efile = file->private_data;
+
+	/* Mappings hold the file: there are none left. */
+	egm_region_release_blocks(efile->region, &efile->owner);
+	egm_region_put(efile->region);
+	kfree(efile);
+	return 0;
+}
+
+static loff_t egm_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct egm_file *efile = file->private_data;
+
+	scoped_guard(mutex, &efile->region->lock)
+		if (efile->region->gone)
+			return -ENODEV;
+	return fixed_size_llseek(file, offset, whence, efile->region->size);
+}
+
+static const struct file_operations egm_fops = {
+	.owner = THIS_MODULE,
+	.open = egm_open,
+	.release = egm_release,
+	.llseek = egm_llseek,
+	.mmap_prepare = egm_mmap_prepare,
+};
+
+/* No open() gets at the region any more, and no file can use it. */
+static void egm_chardev_detach(struct egm_chardev *chardev)
+{
+	struct egm_region *region = chardev->region;
+
+	/* The node is gone, but an open() may have found the cdev before. */
+	scoped_guard(mutex, &chardev->lock)
+		chardev->region = NULL;
+	egm_region_revoke(region);
+}
+
+/**
+ * egm_chardev_create - make a region's device node
+ * @parent: the auxiliary device
+ * @region: the region; its reference is the device's on success
+ *
+ * Context: may sleep; opens may come before it returns.
+ * Return: the device, or ERR_PTR: -ENOSPC if there is no minor left, -ENOMEM, or
+ * what the driver core says. The caller keeps its reference then.
+ */
+struct egm_chardev *egm_chardev_create(struct device *parent,
+				       struct egm_region *region)
+{
+	struct egm_chardev *chardev;
+	int minor, ret;
+
+	chardev = kzalloc_obj(*chardev);
+	if (!chardev)
+		return ERR_PTR(-ENOMEM);
+
+	minor = ida_alloc_max(&egm_minors, EGM_MAX_DEVICES - 1, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(chardev);
+		return ERR_PTR(minor);
+	}
+
+	mutex_init(&chardev->lock);
+	chardev->region = region;
+	chardev->dev.parent = parent;
+	chardev->dev.class = &egm_class;
+	chardev->dev.devt = egm_devt + minor;
+	set_dev_node(&chardev->dev, dev_to_node(parent));
+	device_initialize(&chardev->dev);
+	cdev_init(&chardev->cdev, &egm_fops);
+	chardev->cdev.owner = THIS_MODULE;
+
+	ret = dev_set_name(&chardev->dev, "%s", region->name);
+	if (ret)
+		goto err_put;
+	ret = cdev_device_add(&chardev->cdev, &chardev->dev);
+	if (ret)
+		goto err_put;
+	return chardev;
+
+err_put:
+	/* A node made by mknod can have been opened before the failure. */
+	egm_chardev_detach(chardev);
+	put_device(&chardev->dev);
+	return ERR_PTR(ret);
+}
+
+/**
+ * egm_chardev_destroy - remove the device node and revoke the region
+ * @chardev: the device; not to be used after this
+ *
+ * On return there is no node, no open() succeeds, every file gives -ENODEV, and
+ * nothing of the region is mapped. Files stay open and keep the region.
+ *
+ * Context: may sleep; does not wait for user space.
+ */
+void egm_chardev_destroy(struct egm_chardev *chardev)
+{
+	struct egm_region *region = chardev->region;
+
+	cdev_device_del(&chardev->cdev, &chardev->dev);
+	egm_chardev_detach(chardev);
+	egm_region_put(region);
+	put_device(&chardev->dev);
+}
+
+/**
+ * egm_chardev_init - reserve the minors and register the class
+ *
+ * Context: module init.
+ * Return: 0 or a negative errno.
+ */
+int egm_chardev_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&egm_devt, 0, EGM_MAX_DEVICES, "egm");
+	if (ret)
+		return ret;
+
+	ret = class_register(&egm_class);
+	if (ret)
+		unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
+	return ret;
+}
+
+/**
+ * egm_chardev_exit - undo egm_chardev_init()
+ *
+ * Waits for the release of the last device, which is late where the kernel is
+ * configured to delay it (DEBUG_KOBJECT_RELEASE): it runs in this module.
+ *
+ * Context: module exit; no device is bound.
+ */
+void egm_chardev_exit(void)
+{
+	wait_var_event(&egm_minors, ida_is_empty(&egm_minors));
+	class_unregister(&egm_class);
+	unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
+	ida_destroy(&egm_minors);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvgrace-egm: Extended GPU Memory of NVIDIA Grace sockets as character devices.
+ *
+ *	main.c		module, auxiliary driver
+ *	chardev.c	/dev/egm<pxm> and its file operations
+ *	mapping.c	mmap
+ *	scrub.c		no byte reaches a new owner unzeroed
+ *	owner.c		which file owns which block
+ *	region.c	the memory and how long it is ours
+ *
+ * Each file calls only those below it. How the parts fit, and why, is in
+ * Documentation/driver-api/vfio-nvgrace-egm.rst.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <linux/auxiliary_bus.h>
+#include <linux/module.h>
+#include <linux/nvgrace-egm.h>
+
+#include "chardev.h"
+#include "region.h"
+
+static int egm_probe(struct auxiliary_device *adev,
+		     const struct auxiliary_device_id *id)
+{
+	struct egm_region *region;
+	struct egm_chardev *chardev;
+
+	region = egm_region_create(&adev->dev, dev_get_platdata(&adev->dev));
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+
+	chardev = egm_chardev_create(&adev->dev, region);
+	if (IS_ERR(chardev)) {
+		egm_region_put(region);
+		return PTR_ERR(chardev);
+	}
+
+	auxiliary_set_drvdata(adev, chardev);
+	return 0;
+}
+
+static void egm_remove(struct auxiliary_device *adev)
+{
+	egm_chardev_destroy(auxiliary_get_drvdata(adev));
+}
+
+static const struct auxiliary_device_id egm_id_table[] = {
+	{ .name = NVGRACE_EGM_MODNAME "." NVGRACE_EGM_DEVNAME },
+	{ }
+};
+MODULE_DEVICE_TABLE(auxiliary, egm_id_table);
+
+static struct auxiliary_driver egm_driver = {
+	.name = "nvgrace_egm",
+	.probe = egm_probe,
+	.remove = egm_remove,
+	.id_table = egm_id_table,
+};
+
+static int __init egm_init(void)
+{
+	int ret;
+
+	ret = egm_region_init();
+	if (ret)
+		return ret;
+
+	ret = egm_chardev_init();
+	if (ret)
+		goto err_region;
+
+	ret = auxiliary_driver_register(&egm_driver);
+	if (ret)
+		goto err_chardev;
+	return 0;
+
+err_chardev:
+	egm_chardev_exit();
+err_region:
+	egm_region_exit();
+	return ret;
+}
+module_init(egm_init);
+
+static void __exit egm_exit(void)
+{
+	auxiliary_driver_unregister(&egm_driver);
+	egm_chardev_exit();
+	egm_region_exit();
+}
+module_exit(egm_exit);
+
+MODULE_DESCRIPTION("Extended GPU Memory of NVIDIA Grace as guest memory");
+MODULE_AUTHOR("The nvgrace-egm authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef _NVGRACE_EGM_MAPPING_H
+#define _NVGRACE_EGM_MAPPING_H
+
+#include <linux/types.h>
+
+#include "owner.h"
+
+struct egm_region;
+struct vm_area_desc;
+
+/**
+ * struct egm_file - an open file of a region's device node
+ * @region: holds a reference
+ * @owner: the blocks that the file owns
+ */
+struct egm_file {
+	struct egm_region *region;
+	struct egm_owner owner;
+};
+
+int egm_mapping_bounds(u64 size, pgoff_t pgoff, u64 len, u64 *offset);
+int egm_mmap_prepare(struct vm_area_desc *desc);
+
+#endif /* _NVGRACE_EGM_MAPPING_H */

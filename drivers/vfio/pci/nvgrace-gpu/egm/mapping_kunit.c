@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the arithmetic of mapping bounds.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "mapping.h"
+
+#include <kunit/test.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+
+#define REGION	((u64)SZ_1G)
+
+static void expect_bounds(struct kunit *test, pgoff_t pgoff, u64 len, int expect,
+			  u64 expect_offset)
+{
+	u64 offset = U64_MAX;
+
+	KUNIT_EXPECT_EQ(test, egm_mapping_bounds(REGION, pgoff, len, &offset), expect);
+	KUNIT_EXPECT_EQ(test, offset, expect ? U64_MAX : expect_offset);
+}
+
+static void bounds_whole(struct kunit *test)
+{
+	expect_bounds(test, 0, REGION, 0, 0);
+}
+
+static void bounds_first_and_last_page(struct kunit *test)
+{
+	expect_bounds(test, 0, PAGE_SIZE, 0, 0);
+	expect_bounds(test, REGION / PAGE_SIZE - 1, PAGE_SIZE, 0, REGION - PAGE_SIZE);
+}
+
+static void bounds_beyond_end(struct kunit *test)
+{
+	expect_bounds(test, 0, REGION + PAGE_SIZE, -EINVAL, 0);
+	expect_bounds(test, 1, REGION, -EINVAL, 0);
+	expect_bounds(test, REGION / PAGE_SIZE, PAGE_SIZE, -EINVAL, 0);
+}
+
+static void bounds_offset_overflows(struct kunit *test)
+{
+	/* In bytes this offset is 2^64: a shift alone makes 0 of it. */
+	expect_bounds(test, 1UL << (64 - PAGE_SHIFT), PAGE_SIZE, -EINVAL, 0);
+	expect_bounds(test, ULONG_MAX, PAGE_SIZE, -EINVAL, 0);
+}
+
+static void bounds_end_overflows(struct kunit *test)
+{
+	expect_bounds(test, ULONG_MAX >> PAGE_SHIFT, 2 * PAGE_SIZE, -EINVAL, 0);
+	expect_bounds(test, 1, -PAGE_SIZE, -EINVAL, 0);
+}
+
+/* Each high bit of the offset alone must be refused: none is ignored. */
+static void bounds_no_alias(struct kunit *test)
+{
+	int bit;
+
+	for (bit = ilog2(REGION / PAGE_SIZE); bit < BITS_PER_LONG; bit++)
+		expect_bounds(test, 1UL << bit, PAGE_SIZE, -EINVAL, 0);
+}
+
+static struct kunit_case egm_mapping_cases[] = {
+	KUNIT_CASE(bounds_whole),
+	KUNIT_CASE(bounds_first_and_last_page),
+	KUNIT_CASE(bounds_beyond_end),
+	KUNIT_CASE(bounds_offset_overflows),
+	KUNIT_CASE(bounds_end_overflows),
+	KUNIT_CASE(bounds_no_alias),
+	{ }
+};
+
+static struct kunit_suite egm_mapping_suite = {
+	.name = "nvgrace-egm-mapping",
+	.test_cases = egm_mapping_cases,
+};
+kunit_test_suite(egm_mapping_suite);

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ownership of blocks, kept as ranges: what a claim costs depends on how many
+ * ranges there are, not on how large the region or the range is.
+ *
+ * An interval tree and not a maple tree, because release must not fail: its nodes
+ * are allocated when a range is claimed and only freed after that.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "owner.h"
+
+#include <kunit/visibility.h>
+#include <linux/errno.h>
+#include <linux/interval_tree.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+struct egm_range {
+	struct interval_tree_node it;
+	struct egm_owner *owner;
+	struct list_head node;
+};
+
+static void egm_range_drop(struct egm_owners *owners, struct egm_range *range)
+{
+	interval_tree_remove(&range->it, &owners->tree);
+	list_del(&range->node);
+	kfree(range);
+}
+
+/* A range of the same owner that overlaps @range or touches it. */
+static struct egm_range *egm_range_beside(struct egm_owners *owners,
+					  const struct egm_range *range)
+{
+	unsigned long first = range->it.start ? range->it.start - 1 : 0;
+	unsigned long last = range->it.last + 1;
+	struct interval_tree_node *it;
+	struct egm_range *old;
+
+	for (it = interval_tree_iter_first(&owners->tree, first, last); it;
+	     it = interval_tree_iter_next(it, first, last)) {
+		old = container_of(it, struct egm_range, it);
+		if (old->owner == range->owner)
+			return old;
+	}
+	return NULL;
+}
+
+/**
+ * egm_owners_init - start with every block free
+ * @owners: to initialize
+ */
+void egm_owners_init(struct egm_owners *owners)
+{
+	owners->tree = RB_ROOT_CACHED;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_init);
+
+/**
+ * egm_owner_init - start with an owner of nothing
+ * @owner: to initialize
+ */
+void egm_owner_init(struct egm_owner *owner)
+{
+	INIT_LIST_HEAD(&owner->ranges);
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_init);
+
+/**
+ * egm_owners_claim - claim a range of blocks, all or nothing
+ * @owners: the region's owners
+ * @owner: who claims; blocks that it owns already stay its own
+ * @first: first block
+ * @last: last block, inclusive, not below @first
+ *
+ * Context: may sleep; the caller serializes.
+ * Return: 0; -EBUSY if another owner has any of the blocks; -ENOMEM. Nothing has
+ * changed on error.
+ */
+int egm_owners_claim(struct egm_owners *owners, struct egm_owner *owner,
+		     unsigned long first, unsigned long last)
+{
+	struct interval_tree_node *it;
+	struct egm_range *range, *old;
+
+	for (it = interval_tree_iter_first(&owners->tree, first, last); it;
+	     it = interval_tree_iter_next(it, first, last)) {
+		old = container_of(it, struct egm_range, it);
+		if (old->owner != owner)
+			return -EBUSY;
+		if (it->start <= first && it->last >= last)
+			return 0;
+	}
+
+	range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
+	if (!range)
+		return -ENOMEM;
+	range->owner = owner;
+	range->it.start = first;
+	range->it.last = last;
+
+	/*
+	 * Swallow the owner's ranges that overlap or touch the new one, so that
+	 * nobody can make the kernel keep more ranges than blocks.
+	 */
+	while ((old = egm_range_beside(owners, range))) {
+		range->it.start = min(range->it.start, old->it.start);
+		range->it.last = max(range->it.last, old->it.last);
+		egm_range_drop(owners, old);
+	}
+
+	interval_tree_insert(&range->it, &owners->tree);
+	list_add(&range->node, &owner->ranges);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_claim);
+
+/**
+ * egm_owners_release_one - give up one range of an owner
+ * @owners: the region's owners
+ * @owner: whose
+ * @first: set to the range's first block
+ * @count: set to its number of blocks
+ *
+ * Context: any; the caller serializes.
+ * Return: true if there was a range, false if the owner has none left.
+ */
+bool egm_owners_release_one(struct egm_owners *owners, struct egm_owner *owner,
+			    unsigned long *first, unsigned long *count)
+{
+	struct egm_range *range;
+
+	range = list_first_entry_or_null(&owner->ranges, struct egm_range, node);
+	if (!range)
+		return false;
+
+	*first = range->it.start;
+	*count = range->it.last - range->it.start + 1;
+	egm_range_drop(owners, range);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_release_one);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef _NVGRACE_EGM_OWNER_H
+#define _NVGRACE_EGM_OWNER_H
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+/**
+ * struct egm_owners - who owns which blocks of a region
+ * @tree: the owned ranges; two of different owners never overlap, two of one
+ *	  owner neither overlap nor touch
+ *
+ * The caller serializes all functions below, per structure.
+ */
+struct egm_owners {
+	struct rb_root_cached tree;
+};
+
+/**
+ * struct egm_owner - somebody who can own blocks: an open file
+ * @ranges: its ranges
+ */
+struct egm_owner {
+	struct list_head ranges;
+};
+
+void egm_owners_init(struct egm_owners *owners);
+void egm_owner_init(struct egm_owner *owner);
+int egm_owners_claim(struct egm_owners *owners, struct egm_owner *owner,
+		     unsigned long first, unsigned long last);
+bool egm_owners_release_one(struct egm_owners *owners, struct egm_owner *owner,
+			    unsigned long *first, unsigned long *count);
+
+#endif /* _NVGRACE_EGM_OWNER_H */

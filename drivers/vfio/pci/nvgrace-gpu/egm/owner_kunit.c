@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of block ownership, by cases and against a simple model.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "owner.h"
+
+#include <kunit/test.h>
+#include <linux/limits.h>
+#include <linux/prandom.h>
+#include <linux/string.h>
+
+enum { OWNERS = 3, BLOCKS = 64 };
+
+struct owner_test {
+	struct egm_owners owners;
+	struct egm_owner owner[OWNERS];
+};
+
+static void release_all(struct owner_test *t, int who)
+{
+	unsigned long first, count;
+
+	while (egm_owners_release_one(&t->owners, &t->owner[who], &first, &count))
+		;
+}
+
+static int owner_init(struct kunit *test)
+{
+	struct owner_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	int i;
+
+	if (!t)
+		return -ENOMEM;
+	egm_owners_init(&t->owners);
+	for (i = 0; i < OWNERS; i++)
+		egm_owner_init(&t->owner[i]);
+	test->priv = t;
+	return 0;
+}
+
+static void owner_exit(struct kunit *test)
+{
+	struct owner_test *t = test->priv;
+	int i;
+
+	for (i = 0; t && i < OWNERS; i++)
+		release_all(t, i);
+}
+
+static int claim(struct kunit *test, int who, unsigned long first, unsigned long last)
+{
+	struct owner_test *t = test->priv;
+
+	return egm_owners_claim(&t->owners, &t->owner[who], first, last);
+}
+
+static void claim_other_is_busy(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 19, 30), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 10), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 12, 13), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 40), -EBUSY);
+}
+
+static void claim_beside_other(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 20, 30), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 2, 0, 9), 0);
+}
+
+static void claim_is_all_or_nothing(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 10), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 10), -EBUSY);
+	/* The part that was free has stayed free. */
+	KUNIT_EXPECT_EQ(test, claim(test, 2, 0, 9), 0);
+}
+
+static void claim_own_again(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 15, 40), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 0, 60), 0);
+}
+
+static void claim_merges(struct kunit *test)
+{
+	struct owner_test *t = test->priv;
+	unsigned long first, count;
+	int i;
+
+	for (i = 0; i < BLOCKS; i += 2)
+		KUNIT_EXPECT_EQ(test, claim(test, 0, i, i), 0);
+	for (i = 1; i < BLOCKS; i += 2)
+		KUNIT_EXPECT_EQ(test, claim(test, 0, i, i), 0);
+	KUNIT_EXPECT_TRUE(test, egm_owners_release_one(&t->owners, &t->owner[0],
+						       &first, &count));
+	KUNIT_EXPECT_EQ(test, first, 0);
+	KUNIT_EXPECT_EQ(test, count, BLOCKS);
+	KUNIT_EXPECT_FALSE(test, egm_owners_release_one(&t->owners, &t->owner[0],
+							&first, &count));
+}
+
+static void release_frees(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 0, 9), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 20, 29), 0);
+	release_all(test->priv, 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 40), 0);
+}
+
+/* A long random run; the model is one byte for each block. */
+static void random_against_model(struct kunit *test)
+{
+	struct owner_test *t = test->priv;
+	u8 model[BLOCKS] = { };
+	struct rnd_state rnd;
+	int i, b;
+
+	prandom_seed_state(&rnd, 20260223);
+	for (i = 0; i < 100000; i++) {
+		int who = prandom_u32_state(&rnd) % OWNERS;
+		int first = prandom_u32_state(&rnd) % BLOCKS;
+		int last = first + prandom_u32_state(&rnd) % (BLOCKS - first);
+		int expect = 0;
+
+		if (prandom_u32_state(&rnd) % 8 == 0) {
+			unsigned long at, count;
+
+			while (egm_owners_release_one(&t->owners, &t->owner[who],
+						      &at, &count)) {
+				for (b = at; b < at + count; b++) {
+					KUNIT_ASSERT_EQ(test, model[b], who + 1);
+					model[b] = 0;
+				}
+			}
+			KUNIT_ASSERT_NULL(test, memchr(model, who + 1, BLOCKS));
+			continue;
+		}
+
+		for (b = first; b <= last; b++)
+			if (model[b] && model[b] != who + 1)
+				expect = -EBUSY;
+		KUNIT_ASSERT_EQ(test, claim(test, who, first, last), expect);
+		if (!expect)
+			memset(&model[first], who + 1, last - first + 1);
+	}
+}
+
+static struct kunit_case egm_owner_cases[] = {
+	KUNIT_CASE(claim_other_is_busy),
+	KUNIT_CASE(claim_beside_other),
+	KUNIT_CASE(claim_is_all_or_nothing),
+	KUNIT_CASE(claim_own_again),
+	KUNIT_CASE(claim_merges),
+	KUNIT_CASE(release_frees),
+	KUNIT_CASE_SLOW(random_against_model),
+	{ }
+};
+
+static struct kunit_suite egm_owner_suite = {
+	.name = "nvgrace-egm-owner",
+	.init = owner_init,
+	.exit = owner_exit,
+	.test_cases = egm_owner_cases,
+};
+kunit_test_suite(egm_owner_suite);

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the firmware properties: what is read, and what is refused.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "properties.h"
+
+#include <kunit/device.h>
+#include <kunit/fwnode.h>
+#include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/property.h>
+#include <linux/sizes.h>
+
+/* In no memory map of a machine that runs these tests. */
+#define FREE_SPA	0x7f0000000000ULL
+
+static const struct egm_properties good = {
+	.base = FREE_SPA, .size = SZ_1G, .pxm = 4,
+};
+
+static struct device *device_with(struct kunit *test,
+				  const struct property_entry *entries)
+{
+	struct software_node *swnode;
+	struct device *dev;
+
+	dev = kunit_device_register(test, "egm-gpu");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	swnode = kunit_kzalloc(test, sizeof(*swnode), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, swnode);
+	swnode->properties = entries;
+	KUNIT_ASSERT_EQ(test, kunit_device_add_software_node(test, dev, swnode), 0);
+	return dev;
+}
+
+/* Read @entries; the result must be @expect, with the output untouched on error. */
+static void expect_read(struct kunit *test, const struct property_entry *entries,
+			int expect)
+{
+	struct egm_properties props = { 1, 2, 3 };
+
+	KUNIT_EXPECT_EQ(test, egm_properties_read(device_with(test, entries), &props),
+			expect);
+	if (expect) {
+		KUNIT_EXPECT_EQ(test, props.base, 1);
+		KUNIT_EXPECT_EQ(test, props.size, 2);
+		KUNIT_EXPECT_EQ(test, props.pxm, 3);
+	} else {
+		KUNIT_EXPECT_EQ(test, props.base, FREE_SPA);
+		KUNIT_EXPECT_EQ(test, props.size, SZ_1G);
+		KUNIT_EXPECT_EQ(test, props.pxm, 5);
+	}
+}
+
+static void read_all(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
+		{ }
+	};
+
+	expect_read(test, entries, 0);
+}
+
+static void read_none_is_no_egm(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-size", SZ_1G),
+		{ }
+	};
+
+	expect_read(test, entries, -ENOENT);
+}
+
+static void read_zero_base_is_no_egm(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", 0),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
+		{ }
+	};
+
+	expect_read(test, entries, -ENOENT);
+}
+
+static void read_zero_size_is_no_egm(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", 0),
+		{ }
+	};
+
+	expect_read(test, entries, -ENOENT);
+}
+
+static void read_without_size_fails(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
+		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
+		{ }
+	};
+
+	expect_read(test, entries, -EINVAL);
+}
+
+static void read_without_pxm_fails(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
+		{ }
+	};
+
+	expect_read(test, entries, -EINVAL);
+}
+
+static void read_string_fails(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_STRING("nvidia,egm-base-pa", "bottom"),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
+		{ }
+	};
+
+	expect_read(test, entries, -EINVAL);
+}
+
+/* Every refusal names its reason; success leaves it alone. */
+static void expect_check(struct kunit *test, struct egm_properties props, int expect)
+{
+	const char *why = NULL;
+
+	KUNIT_EXPECT_EQ(test, egm_properties_check(&props, &why), expect);
+	if (expect)
+		KUNIT_EXPECT_NOT_NULL(test, why);
+	else
+		KUNIT_EXPECT_NULL(test, why);
+}
+
+static void check_good(struct kunit *test)
+{
+	expect_check(test, good, 0);
+}
+
+static void check_empty(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.size = 0;
+	expect_check(test, p, -EINVAL);
+}
+
+static void check_base_unaligned(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.base += PAGE_SIZE / 2;
+	expect_check(test, p, -EINVAL);
+}
+
+static void check_size_unaligned(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.size -= 1;
+	expect_check(test, p, -EINVAL);
+}
+
+static void check_wraps(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.size = -p.base + PAGE_SIZE;
+	expect_check(test, p, -EOVERFLOW);
+	p.base = -PAGE_SIZE;
+	p.size = 2 * PAGE_SIZE;
+	expect_check(test, p, -EOVERFLOW);
+}
+
+static void check_beyond_physical_mask(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.base = 1ULL << 62;
+	expect_check(test, p, -EOVERFLOW);
+}
+
+static void check_end_beyond_physical_mask(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.size = 1ULL << 60;
+	expect_check(test, p, -EOVERFLOW);
+}
+
+static void check_pxm_range(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.pxm = EGM_PXM_FIRST - 1;
+	expect_check(test, p, -ERANGE);
+	p.pxm = 0;
+	expect_check(test, p, -ERANGE);
+	p.pxm = EGM_PXM_LAST;
+	expect_check(test, p, 0);
+	p.pxm = EGM_PXM_LAST + 1;
+	expect_check(test, p, -ERANGE);
+	p.pxm = (1ULL << 32) + 4;
+	expect_check(test, p, -ERANGE);
+}
+
+static void check_system_ram(struct kunit *test)
+{
+	struct egm_properties p = good;
+	void *ram = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ram);
+	p.base = ALIGN_DOWN(virt_to_phys(ram), PAGE_SIZE);
+	p.size = PAGE_SIZE;
+	expect_check(test, p, -EBUSY);
+}
+
+/* RAM only in the middle: neither the first nor the last page is any. */
+static void check_system_ram_inside(struct kunit *test)
+{
+	struct egm_properties p = good;
+
+	p.base = PAGE_SIZE;
+	p.size = FREE_SPA;
+	expect_check(test, p, -EBUSY);
+}
+
+static struct kunit_case egm_properties_cases[] = {
+	KUNIT_CASE(read_all),
+	KUNIT_CASE(read_none_is_no_egm),
+	KUNIT_CASE(read_zero_base_is_no_egm),
+	KUNIT_CASE(read_zero_size_is_no_egm),
+	KUNIT_CASE(read_without_size_fails),
+	KUNIT_CASE(read_without_pxm_fails),
+	KUNIT_CASE(read_string_fails),
+	KUNIT_CASE(check_good),
+	KUNIT_CASE(check_empty),
+	KUNIT_CASE(check_base_unaligned),
+	KUNIT_CASE(check_size_unaligned),
+	KUNIT_CASE(check_wraps),
+	KUNIT_CASE(check_beyond_physical_mask),
+	KUNIT_CASE(check_end_beyond_physical_mask),
+	KUNIT_CASE(check_pxm_range),
+	KUNIT_CASE(check_system_ram),
+	KUNIT_CASE(check_system_ram_inside),
+	{ }
+};
+
+static struct kunit_suite egm_properties_suite = {
+	.name = "nvgrace-egm-properties",
+	.test_cases = egm_properties_cases,
+};
+kunit_test_suite(egm_properties_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests of nvgrace-egm");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The region object: the claim of a physical range and how long it is held.
+ *
+ * The object outlives the driver's binding for as long as a file is open, and the
+ * claim of the physical range lives as long as the object. Whatever an old file
+ * still has mapped, or a device still does DMA to, is therefore never handed to
+ * anyone else.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "region.h"
+
+#include <linux/bitmap.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/nvgrace-egm.h>
+#include <linux/pseudo_fs.h>
+#include <linux/slab.h>
+
+#define EGM_FS_MAGIC	0x45474d34	/* "EGM4" */
+
+static struct vfsmount *egm_mnt;
+
+static int egm_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, EGM_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/*
+ * Without an owner: the mount would otherwise hold a reference to this module
+ * until the module's own exit drops it.
+ */
+static struct file_system_type egm_fs_type = {
+	.name = "nvgrace_egm",
+	.init_fs_context = egm_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+/**
+ * egm_region_init - make what all regions share
+ *
+ * Context: module init.
+ * Return: 0 or a negative errno.
+ */
+int egm_region_init(void)
+{
+	egm_mnt = kern_mount(&egm_fs_type);
+	return PTR_ERR_OR_ZERO(egm_mnt);
+}
+
+/**
+ * egm_region_exit - undo egm_region_init()
+ *
+ * Context: module exit; no region exists.
+ */
+void egm_region_exit(void)
+{
+	kern_unmount(egm_mnt);
+}
+
+static void egm_region_free(struct kref *ref)
+{
+	struct egm_region *region = container_of(ref, struct egm_region, ref);
+
+	if (region->claim)
+		release_mem_region(region->base, region->size);
+	if (region->inode)
+		iput(region->inode);
+	bitmap_free(region->zeroed);
+	mutex_destroy(&region->scrub_lock);
+	mutex_destroy(&region->lock);
+	kfree(region);
+}
+
+/**
+ * egm_region_create - claim a region
+ * @dev: the device to log for; not referenced after return
+ * @info: where it is; not referenced after return
+ *
+ * Context: may sleep.
+ * Return: the region with one reference, or ERR_PTR: -EBUSY if some of the range
+ * is claimed already, as it is while a file opened before an unbind is still open;
+ * -ENOMEM.
+ */
+struct egm_region *egm_region_create(struct device *dev,
+				     const struct nvgrace_egm_info *info)
+{
+	struct egm_region *region;
+	struct inode *inode;
+
+	region = kzalloc_obj(*region);
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&region->ref);
+	mutex_init(&region->lock);
+	mutex_init(&region->scrub_lock);
+	egm_owners_init(&region->owners);
+	region->base = info->base;
+	region->size = info->size;
+	snprintf(region->name, sizeof(region->name), "egm%u", info->pxm);
+
+	region->zeroed = bitmap_zalloc(egm_region_blocks(region), GFP_KERNEL);
+	if (!region->zeroed) {
+		egm_region_put(region);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	inode = alloc_anon_inode(egm_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		egm_region_put(region);
+		return ERR_CAST(inode);
+	}
+	region->inode = inode;
+
+	region->claim = request_mem_region_exclusive(region->base, region->size,
+						     region->name);
+	if (!region->claim) {
+		dev_err(dev,
+			"memory at %pa, %#llx bytes, is still claimed: close every file of an earlier %s, or see /proc/iomem for who has it\n",
+			&region->base, region->size, region->name);
+		egm_region_put(region);
+		return ERR_PTR(-EBUSY);
+	}
+
+	return region;
+}
+
+/**
+ * egm_region_get - take a reference
+ * @region: a region that the caller knows to be alive
+ *
+ * Context: any.
+ * Return: @region.
+ */
+struct egm_region *egm_region_get(struct egm_region *region)
+{
+	kref_get(&region->ref);
+	return region;
+}
+
+/**
+ * egm_region_put - drop a reference, and with the last one the claim
+ * @region: the region
+ *
+ * Context: may sleep.
+ */
+void egm_region_put(struct egm_region *region)
+{
+	kref_put(&region->ref, egm_region_free);
+}
+
+/**
+ * egm_region_revoke - take the memory away from everybody who has it mapped
+ * @region: the region
+ *
+ * On return nothing of it is mapped, nothing will be, and a touch of what was
+ * mapped raises SIGBUS. Does not wait for user space; files stay open and keep
+ * the region, and with it the claim of its memory.
+ *
+ * The flag is set before the mappings are removed. A mapping in the making either
+ * sees the flag in vm_ops->mapped, or was visible to unmap_mapping_range().
+ *
+ * Context: may sleep.
+ */
+void egm_region_revoke(struct egm_region *region)
+{
+	scoped_guard(mutex, &region->lock)
+		region->gone = true;
+	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
+}
+
+/**
+ * egm_region_claim_blocks - make an owner own the blocks below a range
+ * @region: the region
+ * @owner: who wants them
+ * @offset: first byte, from the region's start
+ * @len: bytes, not 0; the range is inside the region
+ *
+ * All or nothing. What is claimed stays claimed until
+ * egm_region_release_blocks().
+ *
+ * Context: may sleep.
+ * Return: 0; -ENODEV after egm_region_revoke(); -EBUSY if another owner has any of
+ * the blocks; -ENOMEM.
+ */
+int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
+			    u64 offset, u64 len)
+{
+	guard(mutex)(&region->lock);
+	if (region->gone)
+		return -ENODEV;
+	return egm_owners_claim(&region->owners, owner, offset / EGM_BLOCK_SIZE,
+				(offset + len - 1) / EGM_BLOCK_SIZE);
+}
+
+/**
+ * egm_region_release_blocks - end an owner's hold on all its blocks
+ * @region: the region
+ * @owner: an owner without mappings
+ *
+ * The blocks become dirty: they are zeroed before anyone else gets them.
+ *
+ * Context: may sleep.
+ */
+void egm_region_release_blocks(struct egm_region *region,
+			       struct egm_owner *owner)
+{
+	unsigned long first, count;
+
+	guard(mutex)(&region->lock);
+	while (egm_owners_release_one(&region->owners, owner, &first, &count))
+		bitmap_clear(region->zeroed, first, count);
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Shared by the scripts in scripts/: where things are, how to speak, how to
+# run something long. Source it, do not run it.
+
+set -euo pipefail
+export LC_ALL=C
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$TOP/build
+TREE=$BUILD/tree
+JOBS=${JOBS:-$(nproc)}
+PROFILES="4k 64k debug"
+DRIVER=drivers/vfio/pci/nvgrace-gpu
+SELFTESTS=tools/testing/selftests/vfio/egm
+export TOP BUILD TREE JOBS PROFILES DRIVER SELFTESTS
+
+say()  { printf '==> %s\n' "$*"; }
+warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die()  { warn "$@"; exit 1; }
+
+# quietly LOG TEXT COMMAND... - run COMMAND with its output in LOG, a dot every
+# ten seconds so that nobody takes a kernel build for a hang; on failure show
+# the end of LOG.
+quietly() {
+	local log=$1 text=$2 start=$SECONDS pid ticker rc=0
+
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	printf '==> %s ' "$text"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	(while sleep 10; do printf .; done) &
+	ticker=$!
+	wait "$pid" || rc=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
+	if [ "$rc" -ne 0 ]; then
+		printf ' failed (%d), the end of %s:\n' "$rc" "$log"
+		tail -n 40 "$log"
+		return "$rc"
+	fi
+	printf ' %d s\n' $((SECONDS - start))
+}
+
+# The mirror and keyring of the running Debian, as its own apt sources have it.
+debian_release() { (. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}"); }

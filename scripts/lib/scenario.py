@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What an emulated Grace host is made of, as data.
+
+A scenario is a JSON file:
+
+  memory_mib, cpus   the host's own memory and CPUs (default 2048 and 2)
+  bind               false: leave the GPUs unbound (default true)
+  append             words for the kernel's command line
+  regions            memory that the host's kernel does not manage:
+    spa, mib         where, and how much
+    node             QEMU's NUMA node, which is the PXM in SRAT
+    fill             "dirty": not zero at the start; absent: zero, costs nothing
+    retired          { "spa": ..., "pages": [...] }: firmware's table and where
+                     it is; "pages" may also be { "raw": [u64, ...] }
+  gpus
+    slot             PCI slot on bus 0
+    region           index; gives the firmware properties of that region
+    properties       names and values that override these; null removes one
+  devices            further QEMU devices
+
+Numbers may be written as strings, so that they can be hexadecimal.
+"""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+
+SCENARIOS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                         "scenarios")
+DSD_UUID = "daffd814-6eba-4d8c-8a91-bc9bbf4aa301"
+RETIRED_BYTES = 2 << 20
+DIRTY_STEP = 64 << 10
+DIRTY_LEN = 4 << 10
+
+
+def number(value):
+    """An int, or a string in any base that Python reads."""
+    return value if isinstance(value, int) else int(value, 0)
+
+
+def load(name):
+    """Read a scenario by file or by name, with the defaults filled in."""
+    path = name if os.path.exists(name) else os.path.join(SCENARIOS, name + ".json")
+    try:
+        with open(path, encoding="utf-8") as f:
+            scene = json.load(f)
+    except (OSError, ValueError) as e:
+        sys.exit(f"vm: scenario {name}: {e}")
+    known = {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices"}
+    if set(scene) - known:
+        sys.exit(f"vm: scenario {name}: unknown {sorted(set(scene) - known)}")
+    return {"memory_mib": 2048, "cpus": 2, "regions": [], "gpus": [], "devices": []} | scene
+
+
+def properties(scene, gpu):
+    """The firmware properties of one GPU."""
+    props = {}
+    if "region" in gpu:
+        region = scene["regions"][gpu["region"]]
+        props = {"nvidia,egm-base-pa": number(region["spa"]),
+                 "nvidia,egm-size": region["mib"] << 20,
+                 "nvidia,egm-pxm": region["node"]}
+        if "retired" in region:
+            props["nvidia,egm-retired-pages-data-base"] = number(region["retired"]["spa"])
+    props |= gpu.get("properties", {})
+    return {k: number(v) for k, v in props.items() if v is not None}
+
+
+def write_ssdt(scene, path):
+    """Compile a secondary table that gives each GPU its _DSD."""
+    asl = ['DefinitionBlock ("", "SSDT", 2, "NVEGM", "EGMGPUS", 1) {',
+           "External (\\_SB.PCI0, DeviceObj)", "Scope (\\_SB.PCI0) {"]
+    for gpu in scene["gpus"]:
+        slot = number(gpu["slot"])
+        asl.append(f"Device (G{slot:03X}) {{ Name (_ADR, {slot << 16:#x})")
+        props = ", ".join(f'Package () {{ "{k}", {v:#x} }}'
+                          for k, v in properties(scene, gpu).items())
+        if props:
+            asl.append(f'Name (_DSD, Package () {{ ToUUID ("{DSD_UUID}"), '
+                       f"Package () {{ {props} }} }})")
+        asl.append("}")
+    asl.append("} }")
+    source = path.removesuffix(".aml") + ".asl"
+    with open(source, "w", encoding="utf-8") as f:
+        f.write("\n".join(asl) + "\n")
+    run = subprocess.run(["iasl", "-p", path, source], capture_output=True, text=True,
+                         check=False)
+    if run.returncode:
+        sys.exit(f"vm: iasl failed:\n{run.stdout}{run.stderr}")
+    os.unlink(source)
+
+
+def dirty_block(offset):
+    """Bytes that are never zero and differ from place to place."""
+    return struct.pack("<Q", offset ^ 0xA5A5_5A5A_C3C3_3C3C) * (DIRTY_LEN // 8)
+
+
+def write_region(path, region):
+    """A region's content: sparse, and dirty all over where it is asked for."""
+    size = region["mib"] << 20
+    with open(path, "wb") as f:
+        f.truncate(size)
+        if region.get("fill") == "dirty":
+            for offset in range(0, size, DIRTY_STEP):
+                f.seek(offset)
+                f.write(dirty_block(offset))
+
+
+def write_retired(path, table):
+    """Firmware's table of retired pages: a count, then that many addresses."""
+    pages = table["pages"]
+    words = pages["raw"] if isinstance(pages, dict) else [len(pages)] + pages
+    with open(path, "wb") as f:
+        f.write(b"".join(struct.pack("<Q", number(w)) for w in words))
+        f.truncate(RETIRED_BYTES)
+
+
+def dimm(index, path, size, node, spa):
+    """Memory at a chosen address that appears in SRAT, but not in the EFI map."""
+    return ["-object", f"memory-backend-file,id=dimm{index},mem-path={path},"
+            f"size={size},share=on,reserve=off",
+            "-device", f"nvdimm,memdev=dimm{index},node={node},addr={spa:#x}"]
+
+
+def qemu_words(scene, work):
+    """The part of QEMU's command line that depends on the scenario."""
+    nodes = max([r["node"] for r in scene["regions"]] + [0]) + 1
+    end = max([number(r["spa"]) + (r["mib"] << 20) for r in scene["regions"]]
+              + [number(r["retired"]["spa"]) for r in scene["regions"] if "retired" in r]
+              + [scene["memory_mib"] << 20])
+    words = ["-m", f"{scene['memory_mib']}M,slots=32,maxmem={(end >> 30) + 64}G",
+             "-object", f"memory-backend-ram,id=ram,size={scene['memory_mib']}M",
+             "-numa", f"node,nodeid=0,cpus=0-{scene['cpus'] - 1},memdev=ram"]
+    for node in range(1, nodes):
+        words += ["-numa", f"node,nodeid={node}"]
+    dimms = []
+    for n, region in enumerate(scene["regions"]):
+        path = os.path.join(scene["backing"], f"region{n}")
+        write_region(path, region)
+        dimms.append((path, region["mib"] << 20, region["node"], number(region["spa"])))
+        if "retired" in region:
+            path = os.path.join(work, f"retired{n}")
+            write_retired(path, region["retired"])
+            dimms.append((path, RETIRED_BYTES, region["node"],
+                          number(region["retired"]["spa"])))
+    for n, (path, size, node, spa) in enumerate(dimms):
+        words += dimm(n, path, size, node, spa)
+    for gpu in scene["gpus"]:
+        words += ["-device", f"bochs-display,romfile=,addr={number(gpu['slot']):x}.0"]
+    for device in scene["devices"]:
+        words += ["-device", device]
+    return words
