@@ -121,10 +121,10 @@ static void read_without_pxm_fails(struct kunit *test)
 	expect_read(test, entries, -EINVAL);
 }
 
-static void read_string_fails(struct kunit *test)
+static void read_half_a_number_fails(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
-		PROPERTY_ENTRY_STRING("nvidia,egm-base-pa", "bottom"),
+		PROPERTY_ENTRY_U32("nvidia,egm-base-pa", SZ_1G),
 		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
 		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
 		{ }
@@ -245,7 +245,7 @@ static struct kunit_case egm_properties_cases[] = {
 	KUNIT_CASE(read_zero_size_is_no_egm),
 	KUNIT_CASE(read_without_size_fails),
 	KUNIT_CASE(read_without_pxm_fails),
-	KUNIT_CASE(read_string_fails),
+	KUNIT_CASE(read_half_a_number_fails),
 	KUNIT_CASE(check_good),
 	KUNIT_CASE(check_empty),
 	KUNIT_CASE(check_base_unaligned),

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything here starts a script in scripts/; `make help` says what there is.
+
+PROFILE ?= 4k
+export KDIR
+
+.DEFAULT_GOAL := help
+.PHONY: help deps deps-check fetch tree build demo shell test check mutants clean
+
+help: ## say what there is
+	@echo 'make TARGET [PROFILE=4k|64k|debug] [KDIR=/path/to/linux]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 12
+	@echo
+	@echo 'PROFILE  4k: 4 KiB pages (default); 64k: 64 KiB pages; debug: 4 KiB pages,'
+	@echo '         KASAN, lockdep, kmemleak, fault injection'
+	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
+
+deps:
+	@scripts/deps build
+
+deps-check:
+	@scripts/deps check
+
+fetch: deps ## fetch kernel source, firmware, QEMU and root file system into build/
+	@$(if $(KDIR),,scripts/fetch kernel)
+	@scripts/fetch qemu firmware rootfs
+
+tree: fetch ## lay the driver over the kernel source, in build/tree
+	@scripts/overlay
+
+build: tree ## build kernel, modules and tests of PROFILE
+	@scripts/kbuild $(PROFILE)
+
+demo: build ## boot an emulated Grace and a KVM guest on its EGM memory
+	@scripts/demo $(PROFILE)
+
+shell: build ## an interactive shell in the emulated Grace, modules loaded
+	@scripts/vm --profile $(PROFILE) --shell
+
+test: build deps-check ## static checks, KUnit and kselftests in the emulated Grace
+	@scripts/test $(PROFILE)
+
+check: tree deps-check ## checkpatch, sparse, coccinelle, W=1 with gcc and clang, kernel-doc, shellcheck
+	@scripts/fetch sparse
+	@scripts/check
+
+mutants: build ## break the driver in each way a test must notice, and see it noticed
+	@scripts/mutants $(PROFILE)
+
+clean: ## remove build/
+	rm -rf build

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# Test Anything Protocol for the tests in tests/: source it, then
+#
+#	plan 2
+#	check "what must hold" command that says whether it does
+#	done_testing
+
+tap_n=0 tap_failed=0
+
+plan() { echo "TAP version 13"; echo "1..$1"; }
+
+check() {
+	what=$1
+	shift
+	tap_n=$((tap_n + 1))
+	if "$@" >/tmp/tap.out 2>&1; then
+		echo "ok $tap_n $what"
+	else
+		sed 's/^/# /' /tmp/tap.out
+		echo "not ok $tap_n $what"
+		tap_failed=$((tap_failed + 1))
+	fi
+}
+
+done_testing() { exit $((tap_failed > 0)); }
+
+# wait_until SECONDS COMMAND... - true as soon as the command is
+wait_until() {
+	tap_left=$(($1 * 10))
+	shift
+	until "$@"; do
+		tap_left=$((tap_left - 1))
+		[ $tap_left -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+nodes() { ls /dev | grep '^egm' | tr '\n' ' ' | sed 's/ $//'; }
+nodes_are() { echo "nodes: $(nodes)"; [ "$(nodes)" = "$*" ]; }
+# said GPU PATTERN - did the kernel log say this of the GPU?
+said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }
+said_nothing() { ! dmesg | grep -q "$1: no EGM"; }
+bound() { [ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = nvgrace_gpu_vfio_pci ]; }
+log_has() { dmesg | grep -q "$1"; }
