@@ -37,7 +37,10 @@ wait_until() {
 	done
 }
 
-nodes() { ls /dev | grep '^egm' | tr '\n' ' ' | sed 's/ $//'; }
+nodes() {
+	(cd /dev && for n in egm*; do [ ! -e "$n" ] || echo "$n"; done) |
+		tr '\n' ' ' | sed 's/ $//'
+}
 nodes_are() { echo "nodes: $(nodes)"; [ "$(nodes)" = "$*" ]; }
 # said GPU PATTERN - did the kernel log say this of the GPU?
 said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }

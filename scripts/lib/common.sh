@@ -6,6 +6,8 @@
 
 set -euo pipefail
 export LC_ALL=C
+# A kernel tool run from the link tree must not leave bytecode in the source.
+export PYTHONDONTWRITEBYTECODE=1
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$TOP/build

@@ -18,7 +18,7 @@ egm-gpu bind $b
 check "either GPU brings it back" nodes_are egm4 egm5
 egm-gpu bind $a
 check "one auxiliary device a socket" \
-	[ "$(ls /sys/bus/auxiliary/devices | wc -l)" = 2 ]
+	[ "$(find /sys/bus/auxiliary/devices -type l | wc -l)" = 2 ]
 check "the range is claimed" grep -q '10000000000-1003fffffff : egm4' /proc/iomem
 
 rmmod nvgrace-egm

@@ -28,6 +28,7 @@
 enum {
 	EGM_MAX_DEVICES = 256,
 };
+
 static_assert(EGM_MAX_DEVICES <= 1U << MINORBITS);
 
 static dev_t egm_devt;
@@ -43,7 +44,7 @@ static DEFINE_IDA(egm_minors);
 struct egm_chardev {
 	struct device dev;
 	struct cdev cdev;
-	struct mutex lock;
+	struct mutex lock;	/* guards region */
 	struct egm_region *region;
 };
 

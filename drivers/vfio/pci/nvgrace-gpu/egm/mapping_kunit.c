@@ -76,4 +76,5 @@ static struct kunit_suite egm_mapping_suite = {
 	.name = "nvgrace-egm-mapping",
 	.test_cases = egm_mapping_cases,
 };
+
 kunit_test_suite(egm_mapping_suite);

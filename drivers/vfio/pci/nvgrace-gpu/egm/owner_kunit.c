@@ -169,4 +169,5 @@ static struct kunit_suite egm_owner_suite = {
 	.exit = owner_exit,
 	.test_cases = egm_owner_cases,
 };
+
 kunit_test_suite(egm_owner_suite);

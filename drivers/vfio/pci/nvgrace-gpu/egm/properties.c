@@ -68,7 +68,7 @@ int egm_properties_check(const struct egm_properties *props, const char **why)
 	u64 last;
 
 	if (props->pxm < EGM_PXM_FIRST || props->pxm > EGM_PXM_LAST) {
-		*why = "its proximity domain is not one of EGM memory, is the firmware's hypervisor mode on?";
+		*why = "no proximity domain of EGM, is the firmware's hypervisor mode on?";
 		return -ERANGE;
 	}
 
@@ -90,7 +90,7 @@ int egm_properties_check(const struct egm_properties *props, const char **why)
 
 	if (region_intersects(props->base, props->size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT) {
-		*why = "it holds System RAM of this kernel, is the firmware's hypervisor mode on?";
+		*why = "it holds System RAM, is the firmware's hypervisor mode on?";
 		return -EBUSY;
 	}
 

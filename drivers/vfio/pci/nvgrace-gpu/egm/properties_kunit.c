@@ -263,6 +263,7 @@ static struct kunit_suite egm_properties_suite = {
 	.name = "nvgrace-egm-properties",
 	.test_cases = egm_properties_cases,
 };
+
 kunit_test_suite(egm_properties_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

@@ -61,12 +61,12 @@ struct egm_region {
 	struct resource *claim;
 	struct inode *inode;
 
-	struct mutex lock;
+	struct mutex lock;	/* guards the three below */
 	bool gone;
 	struct egm_owners owners;
 	unsigned long *zeroed;
 
-	struct mutex scrub_lock;
+	struct mutex scrub_lock;	/* one zeroing thread at a time */
 };
 
 static inline unsigned long egm_region_blocks(const struct egm_region *region)

@@ -111,7 +111,7 @@ static struct egm_socket *egm_socket_get_or_create(const struct egm_properties *
 		if (socket->props.pxm == props->pxm) {
 			if (!memcmp(&socket->props, props, sizeof(*props)))
 				return socket;
-			*why = "another GPU of its socket names a different one, which is kept; report it to the firmware's vendor";
+			*why = "another GPU of its socket named a different one (firmware fault)";
 			return ERR_PTR(-EEXIST);
 		}
 	}
@@ -123,7 +123,7 @@ static struct egm_socket *egm_socket_get_or_create(const struct egm_properties *
 	list_for_each_entry(socket, &egm_sockets, node) {
 		if (props->base < socket->props.base + socket->props.size &&
 		    socket->props.base < props->base + props->size) {
-			*why = "it overlaps the region of another socket; report it to the firmware's vendor";
+			*why = "it overlaps the region of another socket (firmware fault)";
 			return ERR_PTR(-EBUSY);
 		}
 	}

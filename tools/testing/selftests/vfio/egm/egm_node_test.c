@@ -38,14 +38,15 @@ FIXTURE_SETUP(node)
 {
 	struct dirent *d;
 	DIR *dir = opendir(EGM_CLASS);
-	int pxm, end;
+	int pxm, end, n;
 
 	ASSERT_NE(NULL, dir);
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;
 		/* Tools take the PXM from the name: nothing may follow it. */
-		ASSERT_EQ(1, sscanf(d->d_name, "egm%d%n", &pxm, &end));
+		n = sscanf(d->d_name, "egm%d%n", &pxm, &end);
+		ASSERT_EQ(1, n);
 		ASSERT_EQ('\0', d->d_name[end]);
 		self->pxm[self->regions++] = pxm;
 	}
@@ -92,7 +93,7 @@ TEST_F(node, minor_in_reserved_range)
 	char path[PATH_MAX], line[64];
 	unsigned int major, minor;
 	struct stat st;
-	int i;
+	int i, n;
 
 	for (i = 0; i < self->regions; i++) {
 		snprintf(path, sizeof(path), "/dev/egm%d", self->pxm[i]);
@@ -102,7 +103,8 @@ TEST_F(node, minor_in_reserved_range)
 
 		snprintf(path, sizeof(path), EGM_CLASS "/egm%d/dev", self->pxm[i]);
 		egm_read_line(path, line, sizeof(line));
-		ASSERT_EQ(2, sscanf(line, "%u:%u", &major, &minor));
+		n = sscanf(line, "%u:%u", &major, &minor);
+		ASSERT_EQ(2, n);
 		EXPECT_EQ(major, major(st.st_rdev));
 		EXPECT_EQ(minor, minor(st.st_rdev));
 	}

@@ -12,9 +12,11 @@
 #define _GNU_SOURCE
 #include "egm_util.h"
 
-static void usage(void)
+static void wrong_words(void)
 {
-	fprintf(stderr, "usage: egm_poke NODE zero OFFSET LEN | find STRING OFFSET LEN | hold SECONDS OFFSET LEN\n");
+	fputs("usage: egm_poke NODE zero OFFSET LEN\n"
+	      "       egm_poke NODE find STRING OFFSET LEN\n"
+	      "       egm_poke NODE hold SECONDS OFFSET LEN\n", stderr);
 	exit(2);
 }
 
@@ -28,7 +30,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != arg + 2)
-		usage();
+		wrong_words();
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0) {
 		perror(argv[1]);
@@ -71,5 +73,5 @@ int main(int argc, char **argv)
 		sleep(atoi(argv[3]));
 		return 0;
 	}
-	usage();
+	wrong_words();
 }
