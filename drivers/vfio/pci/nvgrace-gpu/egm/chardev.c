@@ -6,18 +6,18 @@
  */
 #include "chardev.h"
 
-#include <linux/cdev.h>
 #include <linux/cleanup.h>
-#include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
+#include <linux/kobject.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
+#include <linux/nvgrace-egm.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
 #include "mapping.h"
 #include "region.h"
+#include "sysfs.h"
 
 /*
  * Counts devices, not sockets: a device keeps its minor until its last reference
@@ -34,20 +34,6 @@ static_assert(EGM_MAX_DEVICES <= 1U << MINORBITS);
 static dev_t egm_devt;
 static DEFINE_IDA(egm_minors);
 
-/**
- * struct egm_chardev - the class device and character device of a region
- * @dev: named after the region; frees the structure when released
- * @cdev: holds a reference to @dev for as long as a file is open
- * @lock: guards @region against an open() in flight when the driver is unbound
- * @region: NULL once the driver was unbound
- */
-struct egm_chardev {
-	struct device dev;
-	struct cdev cdev;
-	struct mutex lock;	/* guards region */
-	struct egm_region *region;
-};
-
 static void egm_chardev_release(struct device *dev)
 {
 	struct egm_chardev *chardev = container_of(dev, struct egm_chardev, dev);
@@ -62,6 +48,7 @@ static void egm_chardev_release(struct device *dev)
 
 static struct class egm_class = {
 	.name = "egm",
+	.dev_groups = egm_sysfs_groups,
 	.dev_release = egm_chardev_release,
 };
 
@@ -130,17 +117,46 @@ static void egm_chardev_detach(struct egm_chardev *chardev)
 	egm_region_revoke(region);
 }
 
+/* Add the device with all its links, and tell user space only after that. */
+static int egm_chardev_add(struct egm_chardev *chardev,
+			   const struct list_head *gpus)
+{
+	struct nvgrace_egm_gpu *gpu;
+	int ret;
+
+	dev_set_uevent_suppress(&chardev->dev, true);
+	ret = cdev_device_add(&chardev->cdev, &chardev->dev);
+	if (ret)
+		return ret;
+
+	list_for_each_entry(gpu, gpus, node) {
+		ret = egm_sysfs_add_gpu(chardev, gpu->dev);
+		if (ret) {
+			egm_sysfs_remove_gpus(chardev);
+			cdev_device_del(&chardev->cdev, &chardev->dev);
+			return ret;
+		}
+	}
+
+	dev_set_uevent_suppress(&chardev->dev, false);
+	kobject_uevent(&chardev->dev.kobj, KOBJ_ADD);
+	return 0;
+}
+
 /**
  * egm_chardev_create - make a region's device node
  * @parent: the auxiliary device
  * @region: the region; its reference is the device's on success
+ * @gpus: the socket's GPUs, as struct nvgrace_egm_gpu
  *
- * Context: may sleep; opens may come before it returns.
+ * Context: may sleep, under the device lock of @parent; opens may come before it
+ * returns.
  * Return: the device, or ERR_PTR: -ENOSPC if there is no minor left, -ENOMEM, or
  * what the driver core says. The caller keeps its reference then.
  */
 struct egm_chardev *egm_chardev_create(struct device *parent,
-				       struct egm_region *region)
+				       struct egm_region *region,
+				       const struct list_head *gpus)
 {
 	struct egm_chardev *chardev;
 	int minor, ret;
@@ -156,28 +172,57 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	}
 
 	mutex_init(&chardev->lock);
+	INIT_LIST_HEAD(&chardev->gpus);
 	chardev->region = region;
 	chardev->dev.parent = parent;
 	chardev->dev.class = &egm_class;
-	chardev->dev.devt = egm_devt + minor;
+	chardev->dev.devt = MKDEV(MAJOR(egm_devt), MINOR(egm_devt) + minor);
 	set_dev_node(&chardev->dev, dev_to_node(parent));
 	device_initialize(&chardev->dev);
 	cdev_init(&chardev->cdev, &egm_fops);
 	chardev->cdev.owner = THIS_MODULE;
 
 	ret = dev_set_name(&chardev->dev, "%s", region->name);
-	if (ret)
-		goto err_put;
-	ret = cdev_device_add(&chardev->cdev, &chardev->dev);
-	if (ret)
-		goto err_put;
+	if (!ret)
+		ret = egm_chardev_add(chardev, gpus);
+	if (ret) {
+		/* A node made by mknod can have been opened before the failure. */
+		egm_chardev_detach(chardev);
+		put_device(&chardev->dev);
+		return ERR_PTR(ret);
+	}
 	return chardev;
+}
 
-err_put:
-	/* A node made by mknod can have been opened before the failure. */
-	egm_chardev_detach(chardev);
-	put_device(&chardev->dev);
-	return ERR_PTR(ret);
+/**
+ * egm_chardev_add_gpu - show a further GPU in sysfs
+ * @chardev: the device
+ * @gpu: the GPU's PCI device
+ *
+ * Context: may sleep.
+ */
+void egm_chardev_add_gpu(struct egm_chardev *chardev, struct device *gpu)
+{
+	int ret = egm_sysfs_add_gpu(chardev, gpu);
+
+	if (ret)
+		dev_warn(&chardev->dev, "%s is not shown in sysfs (%pe): unbind and bind it to try again\n",
+			 dev_name(gpu), ERR_PTR(ret));
+	else
+		kobject_uevent(&chardev->dev.kobj, KOBJ_CHANGE);
+}
+
+/**
+ * egm_chardev_remove_gpu - undo egm_chardev_add_gpu()
+ * @chardev: the device
+ * @gpu: the GPU's PCI device
+ *
+ * Context: may sleep.
+ */
+void egm_chardev_remove_gpu(struct egm_chardev *chardev, struct device *gpu)
+{
+	egm_sysfs_remove_gpu(chardev, gpu);
+	kobject_uevent(&chardev->dev.kobj, KOBJ_CHANGE);
 }
 
 /**
@@ -193,6 +238,7 @@ void egm_chardev_destroy(struct egm_chardev *chardev)
 {
 	struct egm_region *region = chardev->region;
 
+	egm_sysfs_remove_gpus(chardev);
 	cdev_device_del(&chardev->cdev, &chardev->dev);
 	egm_chardev_detach(chardev);
 	egm_region_put(region);

@@ -4,6 +4,7 @@
  *
  *	main.c		module, auxiliary driver
  *	chardev.c	/dev/egm<pxm> and its file operations
+ *	sysfs.c		attributes and GPU links of the class device
  *	mapping.c	mmap
  *	scrub.c		no byte reaches a new owner unzeroed
  *	owner.c		which file owns which block
@@ -24,14 +25,15 @@
 static int egm_probe(struct auxiliary_device *adev,
 		     const struct auxiliary_device_id *id)
 {
-	struct egm_region *region;
+	const struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
 	struct egm_chardev *chardev;
+	struct egm_region *region;
 
-	region = egm_region_create(&adev->dev, dev_get_platdata(&adev->dev));
+	region = egm_region_create(&adev->dev, info);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
-	chardev = egm_chardev_create(&adev->dev, region);
+	chardev = egm_chardev_create(&adev->dev, region, &info->gpus);
 	if (IS_ERR(chardev)) {
 		egm_region_put(region);
 		return PTR_ERR(chardev);
@@ -46,17 +48,31 @@ static void egm_remove(struct auxiliary_device *adev)
 	egm_chardev_destroy(auxiliary_get_drvdata(adev));
 }
 
+static void egm_gpu_bound(struct auxiliary_device *adev, struct device *gpu)
+{
+	egm_chardev_add_gpu(auxiliary_get_drvdata(adev), gpu);
+}
+
+static void egm_gpu_unbound(struct auxiliary_device *adev, struct device *gpu)
+{
+	egm_chardev_remove_gpu(auxiliary_get_drvdata(adev), gpu);
+}
+
 static const struct auxiliary_device_id egm_id_table[] = {
 	{ .name = NVGRACE_EGM_MODNAME "." NVGRACE_EGM_DEVNAME },
 	{ }
 };
 MODULE_DEVICE_TABLE(auxiliary, egm_id_table);
 
-static struct auxiliary_driver egm_driver = {
-	.name = "nvgrace_egm",
-	.probe = egm_probe,
-	.remove = egm_remove,
-	.id_table = egm_id_table,
+static struct nvgrace_egm_driver egm_driver = {
+	.adrv = {
+		.name = "nvgrace_egm",
+		.probe = egm_probe,
+		.remove = egm_remove,
+		.id_table = egm_id_table,
+	},
+	.gpu_bound = egm_gpu_bound,
+	.gpu_unbound = egm_gpu_unbound,
 };
 
 static int __init egm_init(void)
@@ -71,7 +87,7 @@ static int __init egm_init(void)
 	if (ret)
 		goto err_region;
 
-	ret = auxiliary_driver_register(&egm_driver);
+	ret = auxiliary_driver_register(&egm_driver.adrv);
 	if (ret)
 		goto err_chardev;
 	return 0;
@@ -86,7 +102,7 @@ module_init(egm_init);
 
 static void __exit egm_exit(void)
 {
-	auxiliary_driver_unregister(&egm_driver);
+	auxiliary_driver_unregister(&egm_driver.adrv);
 	egm_chardev_exit();
 	egm_region_exit();
 }

@@ -41,7 +41,6 @@ static LIST_HEAD(egm_sockets);
  * @adev: the region's device. The driver core's own helper makes it, so that no
  *	  late release runs in this module, which may be gone by then
  * @node: in egm_sockets
- * @gpus: the bound GPUs, as struct egm_gpu
  */
 struct egm_socket {
 	struct nvgrace_egm_info info;
@@ -49,15 +48,14 @@ struct egm_socket {
 	struct faux_device *parent;
 	struct auxiliary_device *adev;
 	struct list_head node;
-	struct list_head gpus;
 };
 
-struct egm_gpu {
-	struct pci_dev *pdev;
-	struct list_head node;
-};
-
-static struct egm_socket *egm_socket_create(const struct egm_properties *props)
+/*
+ * The first GPU is in the list before the device is there: a region always has a
+ * GPU, also in the uevent that announces it.
+ */
+static struct egm_socket *egm_socket_create(const struct egm_properties *props,
+					    struct nvgrace_egm_gpu *gpu)
 {
 	char name[32];
 
@@ -76,6 +74,8 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props)
 	socket->info.base = props->base;
 	socket->info.size = props->size;
 	socket->info.pxm = props->pxm;
+	INIT_LIST_HEAD(&socket->info.gpus);
+	list_add(&gpu->node, &socket->info.gpus);
 	socket->adev = auxiliary_device_create(&socket->parent->dev,
 					       NVGRACE_EGM_MODNAME,
 					       NVGRACE_EGM_DEVNAME,
@@ -85,7 +85,6 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props)
 		return NULL;
 	}
 
-	INIT_LIST_HEAD(&socket->gpus);
 	list_add_tail(&socket->node, &egm_sockets);
 	return no_free_ptr(socket);
 }
@@ -98,9 +97,35 @@ static void egm_socket_destroy(struct egm_socket *socket)
 	kfree(socket);
 }
 
-/* The socket that @props belong to; they must be the first GPU's to the letter. */
-static struct egm_socket *egm_socket_get_or_create(const struct egm_properties *props,
-						   const char **why)
+/* Tell the region's driver, if there is one, of a GPU that comes or goes. */
+static void egm_socket_add_gpu(struct egm_socket *socket,
+			       struct nvgrace_egm_gpu *gpu)
+{
+	struct device *dev = &socket->adev->dev;
+
+	guard(device)(dev);
+	list_add_tail(&gpu->node, &socket->info.gpus);
+	if (dev->driver)
+		to_nvgrace_egm_driver(dev->driver)->gpu_bound(socket->adev, gpu->dev);
+}
+
+static void egm_socket_remove_gpu(struct egm_socket *socket,
+				  struct nvgrace_egm_gpu *gpu)
+{
+	struct device *dev = &socket->adev->dev;
+
+	guard(device)(dev);
+	if (dev->driver)
+		to_nvgrace_egm_driver(dev->driver)->gpu_unbound(socket->adev, gpu->dev);
+	list_del(&gpu->node);
+}
+
+/*
+ * Count @gpu in at the socket that @props belong to, and make that if there is
+ * none. All GPUs of a socket must have the same properties, to the letter.
+ */
+static int egm_socket_join(const struct egm_properties *props,
+			   struct nvgrace_egm_gpu *gpu, const char **why)
 {
 	struct egm_socket *socket;
 	int ret;
@@ -108,32 +133,33 @@ static struct egm_socket *egm_socket_get_or_create(const struct egm_properties *
 	lockdep_assert_held(&egm_sockets_lock);
 
 	list_for_each_entry(socket, &egm_sockets, node) {
-		if (socket->props.pxm == props->pxm) {
-			if (!memcmp(&socket->props, props, sizeof(*props)))
-				return socket;
+		if (socket->props.pxm != props->pxm)
+			continue;
+		if (memcmp(&socket->props, props, sizeof(*props))) {
 			*why = "another GPU of its socket named a different one (firmware fault)";
-			return ERR_PTR(-EEXIST);
+			return -EEXIST;
 		}
+		egm_socket_add_gpu(socket, gpu);
+		return 0;
 	}
 
 	ret = egm_properties_check(props, why);
 	if (ret)
-		return ERR_PTR(ret);
+		return ret;
 
 	list_for_each_entry(socket, &egm_sockets, node) {
 		if (props->base < socket->props.base + socket->props.size &&
 		    socket->props.base < props->base + props->size) {
 			*why = "it overlaps the region of another socket (firmware fault)";
-			return ERR_PTR(-EBUSY);
+			return -EBUSY;
 		}
 	}
 
-	socket = egm_socket_create(props);
-	if (!socket) {
-		*why = "its device could not be created, see the messages before";
-		return ERR_PTR(-ENOMEM);
+	if (!egm_socket_create(props, gpu)) {
+		*why = "its device could not be created, unbind and bind the GPU to try again";
+		return -ENOMEM;
 	}
-	return socket;
+	return 0;
 }
 
 /**
@@ -148,9 +174,7 @@ static struct egm_socket *egm_socket_get_or_create(const struct egm_properties *
 void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
 {
 	struct egm_properties props;
-	struct egm_socket *socket;
 	const char *why = NULL;
-	struct egm_gpu *gpu;
 	int ret;
 
 	ret = egm_properties_read(&pdev->dev, &props);
@@ -161,20 +185,41 @@ void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
 		return;
 	}
 
-	gpu = kzalloc_obj(*gpu);
-	if (!gpu)
-		return;
-	gpu->pdev = pdev;
-
-	guard(mutex)(&egm_sockets_lock);
-	socket = egm_socket_get_or_create(&props, &why);
-	if (IS_ERR(socket)) {
-		pci_warn(pdev, "no EGM: region at %#llx, %#llx bytes, PXM %llu refused (%pe): %s\n",
-			 props.base, props.size, props.pxm, socket, why);
-		kfree(gpu);
+	struct nvgrace_egm_gpu *gpu __free(kfree) = kzalloc_obj(*gpu);
+	if (!gpu) {
+		pci_warn(pdev, "no EGM: out of memory, unbind and bind the GPU to try again\n");
 		return;
 	}
-	list_add_tail(&gpu->node, &socket->gpus);
+	gpu->dev = &pdev->dev;
+
+	guard(mutex)(&egm_sockets_lock);
+	ret = egm_socket_join(&props, gpu, &why);
+	if (ret) {
+		pci_warn(pdev, "no EGM: region at %#llx, %#llx bytes, PXM %llu refused (%pe): %s\n",
+			 props.base, props.size, props.pxm, ERR_PTR(ret), why);
+		return;
+	}
+	retain_and_null_ptr(gpu);
+}
+
+/* The entry of a GPU that counts, and its socket. */
+static struct nvgrace_egm_gpu *egm_socket_find_gpu(struct pci_dev *pdev,
+						   struct egm_socket **found)
+{
+	struct nvgrace_egm_gpu *gpu;
+	struct egm_socket *socket;
+
+	lockdep_assert_held(&egm_sockets_lock);
+
+	list_for_each_entry(socket, &egm_sockets, node) {
+		list_for_each_entry(gpu, &socket->info.gpus, node) {
+			if (gpu->dev == &pdev->dev) {
+				*found = socket;
+				return gpu;
+			}
+		}
+	}
+	return NULL;
 }
 
 /**
@@ -188,19 +233,17 @@ void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
  */
 void nvgrace_egm_gpu_unbound(struct pci_dev *pdev)
 {
+	struct nvgrace_egm_gpu *gpu;
 	struct egm_socket *socket;
-	struct egm_gpu *gpu;
 
 	guard(mutex)(&egm_sockets_lock);
-	list_for_each_entry(socket, &egm_sockets, node) {
-		list_for_each_entry(gpu, &socket->gpus, node) {
-			if (gpu->pdev != pdev)
-				continue;
-			list_del(&gpu->node);
-			kfree(gpu);
-			if (list_empty(&socket->gpus))
-				egm_socket_destroy(socket);
-			return;
-		}
-	}
+	gpu = egm_socket_find_gpu(pdev, &socket);
+	if (!gpu)
+		return;
+
+	if (list_is_singular(&socket->info.gpus))
+		egm_socket_destroy(socket);
+	else
+		egm_socket_remove_gpu(socket, gpu);
+	kfree(gpu);
 }

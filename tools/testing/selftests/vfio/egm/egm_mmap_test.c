@@ -5,7 +5,7 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "egm_util.h"
-#include "kselftest_harness.h"
+#include "egm_harness.h"
 
 FIXTURE(map) {
 	int fd;

@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "egm_util.h"
-#include "kselftest_harness.h"
+#include "egm_harness.h"
 
 #define EGM_FIRST_PXM	4
 #define EGM_LAST_PXM	19

@@ -10,6 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +84,144 @@ static inline void egm_read_line(const char *path, char *line, size_t len)
 	if (fgets(line, len, f))
 		line[strcspn(line, "\n")] = '\0';
 	fclose(f);
+}
+
+/* "egm4" of "/dev/egm4". */
+static inline const char *egm_name(void)
+{
+	return strrchr(egm_node(), '/') + 1;
+}
+
+static inline bool egm_exists(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+/* Write a word to a sysfs file; 0 or an errno. */
+static inline int egm_write(const char *path, const char *word)
+{
+	int fd = open(path, O_WRONLY), ret = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, word, strlen(word)) < 0)
+		ret = errno;
+	close(fd);
+	return ret;
+}
+
+#define EGM_GPU_DRIVER	"/sys/bus/pci/drivers/nvgrace_gpu_vfio_pci/"
+#define EGM_AUX_DRIVER	"/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/"
+
+static inline bool egm_gpu_is_bound(const char *gpu)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), EGM_GPU_DRIVER "%s", gpu);
+	return egm_exists(path);
+}
+
+static inline int egm_gpu_bind(const char *gpu)
+{
+	return egm_write(EGM_GPU_DRIVER "bind", gpu);
+}
+
+static inline int egm_gpu_unbind(const char *gpu)
+{
+	return egm_write(EGM_GPU_DRIVER "unbind", gpu);
+}
+
+/* The auxiliary device of the region under test. */
+static inline const char *egm_adev(void)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "nvgrace_gpu_vfio_pci.egm.%s", egm_name() + 3);
+	return name;
+}
+
+static inline int egm_adev_bind(void)
+{
+	return egm_write(EGM_AUX_DRIVER "bind", egm_adev());
+}
+
+static inline int egm_adev_unbind(void)
+{
+	return egm_write(EGM_AUX_DRIVER "unbind", egm_adev());
+}
+
+#define EGM_MAX_GPUS	8
+
+/* The PCI addresses of the region's GPUs; how many. */
+static inline int egm_gpus(char gpus[EGM_MAX_GPUS][32])
+{
+	char path[PATH_MAX];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), EGM_CLASS "/%s/gpu_devices", egm_name());
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	while (n < EGM_MAX_GPUS && fgets(gpus[n], sizeof(gpus[n]), f)) {
+		gpus[n][strcspn(gpus[n], "\n")] = '\0';
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+/* The range that the region's name claims in /proc/iomem. */
+static inline bool egm_claimed(uint64_t *start)
+{
+	unsigned long long first, last;
+	char line[256], name[64];
+	bool found = false;
+	FILE *f = fopen("/proc/iomem", "r");
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %llx-%llx : %63s", &first, &last, name) == 3 &&
+		    !strcmp(name, egm_name())) {
+			found = true;
+			if (start)
+				*start = first;
+		}
+	}
+	fclose(f);
+	return found;
+}
+
+static sigjmp_buf egm_bus_jump;
+static volatile int egm_bus_code;
+
+static inline void egm_bus_handler(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	egm_bus_code = info->si_code;
+	siglongjmp(egm_bus_jump, 1);
+}
+
+/* Read (and, with @value not 0, write) a byte: 0, or the si_code of the SIGBUS. */
+static inline int egm_touch(volatile char *p, char value)
+{
+	struct sigaction action = {
+		.sa_sigaction = egm_bus_handler, .sa_flags = SA_SIGINFO | SA_NODEFER,
+	}, old;
+	int code = 0;
+
+	sigaction(SIGBUS, &action, &old);
+	if (!sigsetjmp(egm_bus_jump, 1)) {
+		(void)*p;
+		if (value)
+			*p = value;
+	} else {
+		code = egm_bus_code;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return code;
 }
 
 #endif /* EGM_UTIL_H */

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What /sys/class/egm/egm<pxm>/ says of a region:
+ * Documentation/ABI/testing/sysfs-class-egm.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "sysfs.h"
+
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/list.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "chardev.h"
+#include "region.h"
+
+/* A GPU that has a link; holds a reference, as the link's target. */
+struct egm_sysfs_gpu {
+	struct device *dev;
+	struct list_head node;
+};
+
+static struct egm_chardev *to_egm_chardev(struct device *dev)
+{
+	return container_of(dev, struct egm_chardev, dev);
+}
+
+/* The region is there: the attributes go before the chardev lets go of it. */
+static ssize_t egm_size_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "0x%llx\n", to_egm_chardev(dev)->region->size);
+}
+static DEVICE_ATTR_RO(egm_size);
+
+static ssize_t gpu_devices_show(struct device *dev, struct device_attribute *attr,
+				char *buf)
+{
+	struct egm_chardev *chardev = to_egm_chardev(dev);
+	struct egm_sysfs_gpu *gpu;
+	int len = 0;
+
+	guard(mutex)(&chardev->lock);
+	list_for_each_entry(gpu, &chardev->gpus, node)
+		len += sysfs_emit_at(buf, len, "%s\n", dev_name(gpu->dev));
+	return len;
+}
+static DEVICE_ATTR_RO(gpu_devices);
+
+static ssize_t numa_node_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dev_to_node(dev));
+}
+static DEVICE_ATTR_RO(numa_node);
+
+static struct attribute *egm_sysfs_attrs[] = {
+	&dev_attr_egm_size.attr,
+	&dev_attr_gpu_devices.attr,
+	&dev_attr_numa_node.attr,
+	NULL
+};
+
+static const struct attribute_group egm_sysfs_group = {
+	.attrs = egm_sysfs_attrs,
+};
+
+const struct attribute_group *egm_sysfs_groups[] = {
+	&egm_sysfs_group,
+	NULL
+};
+
+static void egm_sysfs_drop_gpu(struct egm_chardev *chardev,
+			       struct egm_sysfs_gpu *gpu)
+{
+	lockdep_assert_held(&chardev->lock);
+
+	list_del(&gpu->node);
+	sysfs_remove_link(&chardev->dev.kobj, dev_name(gpu->dev));
+	put_device(gpu->dev);
+	kfree(gpu);
+}
+
+/**
+ * egm_sysfs_add_gpu - list a GPU of the region's socket and link to it
+ * @chardev: a device that was added
+ * @gpu: the GPU's PCI device
+ *
+ * Context: may sleep; takes the chardev's lock.
+ * Return: 0 or a negative errno; the GPU is in neither place then.
+ */
+int egm_sysfs_add_gpu(struct egm_chardev *chardev, struct device *gpu)
+{
+	int ret;
+
+	struct egm_sysfs_gpu *entry __free(kfree) = kzalloc_obj(*entry);
+	if (!entry)
+		return -ENOMEM;
+
+	guard(mutex)(&chardev->lock);
+	ret = sysfs_create_link(&chardev->dev.kobj, &gpu->kobj, dev_name(gpu));
+	if (ret)
+		return ret;
+
+	entry->dev = get_device(gpu);
+	list_add_tail(&no_free_ptr(entry)->node, &chardev->gpus);
+	return 0;
+}
+
+/**
+ * egm_sysfs_remove_gpu - undo egm_sysfs_add_gpu()
+ * @chardev: the device
+ * @gpu: the GPU's PCI device, which need not be listed
+ *
+ * Context: may sleep; takes the chardev's lock.
+ */
+void egm_sysfs_remove_gpu(struct egm_chardev *chardev, struct device *gpu)
+{
+	struct egm_sysfs_gpu *entry;
+
+	guard(mutex)(&chardev->lock);
+	list_for_each_entry(entry, &chardev->gpus, node) {
+		if (entry->dev == gpu) {
+			egm_sysfs_drop_gpu(chardev, entry);
+			return;
+		}
+	}
+}
+
+/**
+ * egm_sysfs_remove_gpus - remove what is left of the links
+ * @chardev: a device that is about to be deleted
+ *
+ * Context: may sleep; takes the chardev's lock.
+ */
+void egm_sysfs_remove_gpus(struct egm_chardev *chardev)
+{
+	struct egm_sysfs_gpu *entry, *next;
+
+	guard(mutex)(&chardev->lock);
+	list_for_each_entry_safe(entry, next, &chardev->gpus, node)
+		egm_sysfs_drop_gpu(chardev, entry);
+}

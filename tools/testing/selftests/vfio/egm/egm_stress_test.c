@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GPUs bound and unbound while processes open, map, touch, fork, pass and close, and
+ * what is left in the slab caches after that.
+ *
+ * EGM_CYCLES in the environment: how often (200).
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <dirent.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "egm_harness.h"
+#include "egm_util.h"
+
+#define WORKERS		4
+#define MAX_CACHES	512
+#define MAX_NODES	4
+
+struct cache {
+	char name[64];
+	long objects;
+};
+
+struct region {
+	char node[32];
+	char gpu[EGM_MAX_GPUS][32];
+	int gpus;
+};
+
+/* One random step of a user who does not care whether the region is there. */
+static void user_step(const char *node, unsigned int *seed)
+{
+	size_t len = (1 + rand_r(seed) % 3) * EGM_BLOCK;
+	uint64_t offset = (rand_r(seed) % 16) * EGM_BLOCK;
+	int fd = open(node, O_RDWR | O_CLOEXEC), fd2;
+	pid_t child = 0;
+	char *p, *q;
+
+	if (fd < 0) {
+		usleep(1000);
+		return;
+	}
+	p = egm_map(fd, offset, len);
+	if (p == MAP_FAILED) {
+		close(fd);
+		return;
+	}
+	egm_touch(p, 1);
+	egm_touch(p + len - 1, 2);
+	switch (rand_r(seed) % 4) {
+	case 0:
+		child = fork();
+		if (!child) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			egm_touch(p + len / 2, 3);
+			_exit(0);
+		}
+		break;
+	case 1:
+		fd2 = dup(fd);
+		close(fd);
+		fd = fd2;
+		q = egm_map(fd, offset, EGM_BLOCK);
+		if (q != MAP_FAILED) {
+			egm_touch(q, 4);
+			munmap(q, EGM_BLOCK);
+		}
+		break;
+	case 2:
+		munmap(p, EGM_BLOCK / 2);
+		egm_touch(p + EGM_BLOCK / 2, 5);
+		break;
+	}
+	close(fd);
+	egm_touch(p + EGM_BLOCK / 2, 6);
+	munmap(p, len);
+	if (child > 0)
+		waitpid(child, NULL, 0);
+}
+
+static void user(const char *node, unsigned int seed)
+{
+	for (;;)
+		user_step(node, &seed);
+}
+
+/* Bind and unbind all GPUs of a socket in random order. */
+static void churn(struct region *r, unsigned int seed, int cycles)
+{
+	while (cycles--) {
+		int first = rand_r(&seed) % r->gpus, i;
+
+		for (i = 0; i < r->gpus; i++)
+			egm_gpu_unbind(r->gpu[(first + i) % r->gpus]);
+		first = rand_r(&seed) % r->gpus;
+		for (i = 0; i < r->gpus; i++)
+			egm_gpu_bind(r->gpu[(first + i) % r->gpus]);
+	}
+	_exit(0);
+}
+
+/* Active objects of every slab cache, with what SLUB keeps in reserve given back. */
+static int slab_objects(struct cache *caches)
+{
+	char line[512], path[PATH_MAX];
+	struct dirent *d;
+	int n = 0;
+	FILE *f;
+	DIR *dir;
+
+	egm_write("/proc/sys/vm/drop_caches", "3");
+	dir = opendir("/sys/kernel/slab");
+	while (dir && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", d->d_name);
+		egm_write(path, "1");
+	}
+	if (dir)
+		closedir(dir);
+
+	f = fopen("/proc/slabinfo", "r");
+	if (!f)
+		return 0;
+	while (n < MAX_CACHES && fgets(line, sizeof(line), f)) {
+		int got = sscanf(line, "%63s %ld", caches[n].name, &caches[n].objects);
+
+		if (got == 2)
+			n++;
+	}
+	fclose(f);
+	return n;
+}
+
+/* Lines of /proc/vmallocinfo: kernel mappings that were left behind. */
+static int vmalloc_areas(void)
+{
+	char line[512];
+	int n = 0;
+	FILE *f = fopen("/proc/vmallocinfo", "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += !!strstr(line, "memremap") + !!strstr(line, "ioremap");
+	fclose(f);
+	return n;
+}
+
+FIXTURE(stress) {
+	struct region region[MAX_NODES];
+	int regions;
+	int cycles;
+};
+
+FIXTURE_SETUP(stress)
+{
+	const char *cycles = getenv("EGM_CYCLES");
+	struct region *r;
+	struct dirent *d;
+	DIR *dir;
+
+	self->cycles = cycles ? atoi(cycles) : 200;
+	dir = opendir(EGM_CLASS);
+	ASSERT_NE(NULL, dir);
+	while ((d = readdir(dir)) && self->regions < MAX_NODES) {
+		if (d->d_name[0] == '.')
+			continue;
+		r = &self->region[self->regions++];
+		snprintf(r->node, sizeof(r->node), "/dev/%.20s", d->d_name);
+		setenv("EGM_NODE", r->node, 1);
+		r->gpus = egm_gpus(r->gpu);
+		ASSERT_LE(1, r->gpus);
+	}
+	closedir(dir);
+	ASSERT_LE(1, self->regions);
+}
+
+FIXTURE_TEARDOWN(stress)
+{
+}
+
+static void run(struct __test_metadata *_metadata, FIXTURE_DATA(stress) *self,
+		int cycles)
+{
+	pid_t users[WORKERS], churners[MAX_NODES];
+	int i, status;
+
+	for (i = 0; i < WORKERS; i++) {
+		users[i] = fork();
+		if (!users[i])
+			user(self->region[i % self->regions].node, i + 1);
+	}
+	for (i = 0; i < self->regions; i++) {
+		churners[i] = fork();
+		if (!churners[i])
+			churn(&self->region[i], 100 + i, cycles);
+	}
+	for (i = 0; i < self->regions; i++)
+		waitpid(churners[i], &status, 0);
+	for (i = 0; i < WORKERS; i++) {
+		/* Nobody may have died of anything but this. */
+		EXPECT_EQ(0, waitpid(users[i], &status, WNOHANG));
+		kill(users[i], SIGKILL);
+		waitpid(users[i], &status, 0);
+	}
+	sleep(1);
+	/* A last user may have stood in the way of the last bind. */
+	for (i = 0; i < self->regions; i++) {
+		setenv("EGM_NODE", self->region[i].node, 1);
+		if (!egm_exists(egm_node()))
+			EXPECT_EQ(0, egm_adev_bind());
+		EXPECT_TRUE(egm_exists(self->region[i].node));
+	}
+}
+
+TEST_F_TIMEOUT(stress, bind_and_unbind_under_users, 1200)
+{
+	struct cache *before = calloc(MAX_CACHES, sizeof(*before));
+	struct cache *after = calloc(MAX_CACHES, sizeof(*after));
+	int areas, i, j, nb, na, warm = self->cycles / 10;
+
+	/* Warm the caches, so that what grows after this grows with the cycles. */
+	run(_metadata, self, warm);
+	nb = slab_objects(before);
+	areas = vmalloc_areas();
+	run(_metadata, self, self->cycles);
+	na = slab_objects(after);
+
+	ASSERT_LT(20, nb);
+	EXPECT_EQ(areas, vmalloc_areas());
+	for (i = 0; i < na; i++) {
+		for (j = 0; j < nb; j++)
+			if (!strcmp(after[i].name, before[j].name))
+				break;
+		if (j == nb)
+			continue;
+		EXPECT_GT(before[j].objects + self->cycles / 2, after[i].objects)
+			TH_LOG("%s: %ld objects before, %ld after", after[i].name,
+			       before[j].objects, after[i].objects);
+	}
+	free(before);
+	free(after);
+}
+
+TEST_HARNESS_MAIN
