@@ -19,7 +19,7 @@ start_guest() {
 	wait_until 240 grep -aq 'guest: marked' "$1"
 }
 
-claim_stands() { gone $qemu || grep -q "egm4$" /proc/iomem; }
+claim_stands() { gone "$qemu" || grep -q "egm4$" /proc/iomem; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 check "a guest runs on egm4" start_guest /tmp/g1
@@ -28,13 +28,13 @@ check "unbinding does not wait for it" nodes_are egm5
 # The guest waits for its console; a line makes it run on what it has lost.
 echo >/tmp/g1.in
 # SIGBUS ends QEMU; an error of KVM_RUN stops the guest and leaves QEMU there.
-noticed() { gone $qemu || grep -aqi 'kvm run failed\|bad address' /tmp/g1; }
+noticed() { gone "$qemu" || grep -aqi 'kvm run failed\|bad address' /tmp/g1; }
 check "QEMU gets SIGBUS or an error" wait_until 60 noticed
 echo "# QEMU said: $(grep -ai 'error\|bad address' /tmp/g1 | head -n 2 | tr '\n' ' ')"
 check "the claim stands while QEMU does" claim_stands
-kill -9 $qemu 2>/dev/null
-wait $qemu 2>/dev/null
-kill $keeper
+kill -9 "$qemu" 2>/dev/null
+wait "$qemu" 2>/dev/null
+kill "$keeper"
 check "the host is well" true
 check "the claim went with QEMU" wait_until 10 sh -c '! grep -q "egm4$" /proc/iomem'
 echo $adev >$driver/bind
@@ -43,9 +43,9 @@ check "nothing of the guest is left" sh -c "! /egm/tests/egm_poke /dev/egm4 find
 check "the region is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
 
 check "another guest runs on egm4" start_guest /tmp/g2
-kill -9 $qemu
-wait $qemu 2>/dev/null
-kill $keeper
+kill -9 "$qemu"
+wait "$qemu" 2>/dev/null
+kill "$keeper"
 check "QEMU killed: nothing of the guest is left" sh -c "! /egm/tests/egm_poke /dev/egm4 find $mark 0 0"
 check "QEMU killed: the region is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
 done_testing

@@ -37,7 +37,6 @@ static DEFINE_IDA(egm_minors);
 static void egm_chardev_release(struct device *dev)
 {
 	struct egm_chardev *chardev = container_of(dev, struct egm_chardev, dev);
-
 	unsigned int minor = MINOR(dev->devt) - MINOR(egm_devt);
 
 	mutex_destroy(&chardev->lock);

@@ -72,23 +72,23 @@ FIXTURE_TEARDOWN(fail_nth)
 }
 
 /* Arm the @n-th failure point from here on. */
-static void arm(FIXTURE_DATA(fail_nth) *self, int n)
+static void arm(int nth, int n)
 {
 	char word[16];
 	int len = snprintf(word, sizeof(word), "%d", n);
 
-	if (pwrite(self->nth, word, len, 0) != len)
+	if (pwrite(nth, word, len, 0) != len)
 		abort();
 }
 
 /* Disarm; was there an @n-th point? */
-static bool fired(FIXTURE_DATA(fail_nth) *self)
+static bool fired(int nth)
 {
 	char left[16] = { };
 
-	if (pread(self->nth, left, sizeof(left) - 1, 0) < 0)
+	if (pread(nth, left, sizeof(left) - 1, 0) < 0)
 		abort();
-	if (pwrite(self->nth, "0", 1, 0) != 1)
+	if (pwrite(nth, "0", 1, 0) != 1)
 		abort();
 	return atoi(left) == 0;
 }
@@ -113,22 +113,22 @@ static bool clean_and_mappable(void)
 }
 
 /* A sweep that met no failure point proves nothing. */
-#define SWEEP(_n) for (_n = 1; _n < MAX_POINTS; _n++)
-#define EXPECT_SWEPT(_n) do {						\
-		EXPECT_LT(2, _n);					\
-		EXPECT_GT(MAX_POINTS, _n);				\
-		TH_LOG("%d failure points", (_n) - 1);			\
-	} while (0)
+static void expect_swept(struct __test_metadata *_metadata, int n)
+{
+	EXPECT_LT(2, n);
+	EXPECT_GT(MAX_POINTS, n);
+	TH_LOG("%d failure points", n - 1);
+}
 
 TEST_F(fail_nth, driver_bind)
 {
 	int n, ret;
 
-	SWEEP(n) {
+	for (n = 1; n < MAX_POINTS; n++) {
 		ASSERT_EQ(0, egm_adev_unbind());
-		arm(self, n);
+		arm(self->nth, n);
 		ret = egm_adev_bind();
-		if (!fired(self)) {
+		if (!fired(self->nth)) {
 			EXPECT_EQ(0, ret);
 			break;
 		}
@@ -139,7 +139,7 @@ TEST_F(fail_nth, driver_bind)
 			ASSERT_EQ(0, egm_adev_bind());
 		ASSERT_TRUE(egm_exists(egm_node()));
 	}
-	EXPECT_SWEPT(n);
+	expect_swept(_metadata, n);
 	EXPECT_TRUE(clean_and_mappable());
 }
 
@@ -147,12 +147,12 @@ TEST_F(fail_nth, driver_unbind)
 {
 	int n;
 
-	SWEEP(n) {
+	for (n = 1; n < MAX_POINTS; n++) {
 		int ret;
 
-		arm(self, n);
+		arm(self->nth, n);
 		ret = egm_adev_unbind();
-		if (!fired(self)) {
+		if (!fired(self->nth)) {
 			EXPECT_EQ(0, ret);
 			ASSERT_EQ(0, egm_adev_bind());
 			break;
@@ -164,17 +164,17 @@ TEST_F(fail_nth, driver_unbind)
 		EXPECT_FALSE(egm_claimed(NULL));
 		ASSERT_EQ(0, egm_adev_bind());
 	}
-	EXPECT_SWEPT(n);
+	expect_swept(_metadata, n);
 }
 
 TEST_F(fail_nth, open)
 {
 	int n, fd;
 
-	SWEEP(n) {
-		arm(self, n);
+	for (n = 1; n < MAX_POINTS; n++) {
+		arm(self->nth, n);
 		fd = egm_open();
-		if (!fired(self)) {
+		if (!fired(self->nth)) {
 			EXPECT_LE(0, fd);
 			close(fd);
 			break;
@@ -183,7 +183,7 @@ TEST_F(fail_nth, open)
 			close(fd);
 		EXPECT_TRUE(clean_and_mappable());
 	}
-	EXPECT_SWEPT(n);
+	expect_swept(_metadata, n);
 }
 
 TEST_F(fail_nth, mmap_and_touch)
@@ -191,17 +191,17 @@ TEST_F(fail_nth, mmap_and_touch)
 	int n, fd, code;
 	char *p;
 
-	SWEEP(n) {
+	for (n = 1; n < MAX_POINTS; n++) {
 		fd = egm_open();
 		ASSERT_LE(0, fd);
-		arm(self, n);
+		arm(self->nth, n);
 		p = egm_map(fd, EGM_BLOCK, 3 * EGM_BLOCK);
 		code = 0;
 		if (p != MAP_FAILED) {
 			code = egm_touch(p, 1);
 			egm_touch(p + 3 * EGM_BLOCK - 1, 1);
 		}
-		if (!fired(self)) {
+		if (!fired(self->nth)) {
 			EXPECT_NE(MAP_FAILED, p);
 			EXPECT_EQ(0, code);
 			munmap(p, 3 * EGM_BLOCK);
@@ -215,15 +215,16 @@ TEST_F(fail_nth, mmap_and_touch)
 		close(fd);
 		EXPECT_TRUE(clean_and_mappable());
 	}
-	EXPECT_SWEPT(n);
+	expect_swept(_metadata, n);
 }
 
-static void all_gpus(FIXTURE_DATA(fail_nth) *self, int (*what)(const char *))
+static void all_gpus(char gpu[EGM_MAX_GPUS][32], int gpus,
+		     int (*what)(const char *gpu))
 {
 	int i;
 
-	for (i = 0; i < self->gpus; i++)
-		what(self->gpu[i]);
+	for (i = 0; i < gpus; i++)
+		what(gpu[i]);
 }
 
 /* Whatever fails, in our code or in vfio's, the next try gives GPU and node. */
@@ -231,11 +232,11 @@ TEST_F_TIMEOUT(fail_nth, gpu_bind, 1200)
 {
 	int n, ret;
 
-	SWEEP(n) {
-		all_gpus(self, egm_gpu_unbind);
-		arm(self, n);
+	for (n = 1; n < MAX_POINTS; n++) {
+		all_gpus(self->gpu, self->gpus, egm_gpu_unbind);
+		arm(self->nth, n);
 		ret = egm_gpu_bind(self->gpu[0]);
-		if (!fired(self)) {
+		if (!fired(self->nth)) {
 			EXPECT_EQ(0, ret);
 			break;
 		}
@@ -246,8 +247,8 @@ TEST_F_TIMEOUT(fail_nth, gpu_bind, 1200)
 		}
 		ASSERT_TRUE(egm_exists(egm_node()));
 	}
-	EXPECT_SWEPT(n);
-	all_gpus(self, egm_gpu_bind);
+	expect_swept(_metadata, n);
+	all_gpus(self->gpu, self->gpus, egm_gpu_bind);
 }
 
 /* The address range of a function, from its symbol and the next one. */
@@ -286,15 +287,15 @@ TEST_F_TIMEOUT(fail_nth, gpu_bind_below_our_call, 1200)
 	int n, ret;
 
 	ASSERT_TRUE(symbol_range("nvgrace_egm_gpu_bound", start, end, sizeof(start)));
-	SWEEP(n) {
-		all_gpus(self, egm_gpu_unbind);
+	for (n = 1; n < MAX_POINTS; n++) {
+		all_gpus(self->gpu, self->gpus, egm_gpu_unbind);
 		require_caller(start, end);
-		arm(self, n);
+		arm(self->nth, n);
 		ret = egm_gpu_bind(self->gpu[0]);
 		EXPECT_EQ(0, ret);
 		EXPECT_TRUE(egm_gpu_is_bound(self->gpu[0]));
 		require_caller("0", "0");
-		if (!fired(self))
+		if (!fired(self->nth))
 			break;
 		if (!egm_exists(egm_node())) {
 			ASSERT_EQ(0, egm_gpu_unbind(self->gpu[0]));
@@ -302,8 +303,8 @@ TEST_F_TIMEOUT(fail_nth, gpu_bind_below_our_call, 1200)
 		}
 		ASSERT_TRUE(egm_exists(egm_node()));
 	}
-	EXPECT_SWEPT(n);
-	all_gpus(self, egm_gpu_bind);
+	expect_swept(_metadata, n);
+	all_gpus(self->gpu, self->gpus, egm_gpu_bind);
 }
 
 /* Not even an allocation that fails keeps a GPU from going. */
@@ -311,12 +312,12 @@ TEST_F_TIMEOUT(fail_nth, gpu_unbind, 1200)
 {
 	int n, ret;
 
-	SWEEP(n) {
-		all_gpus(self, egm_gpu_unbind);
+	for (n = 1; n < MAX_POINTS; n++) {
+		all_gpus(self->gpu, self->gpus, egm_gpu_unbind);
 		ASSERT_EQ(0, egm_gpu_bind(self->gpu[0]));
-		arm(self, n);
+		arm(self->nth, n);
 		ret = egm_gpu_unbind(self->gpu[0]);
-		if (!fired(self)) {
+		if (!fired(self->nth)) {
 			EXPECT_EQ(0, ret);
 			break;
 		}
@@ -325,8 +326,8 @@ TEST_F_TIMEOUT(fail_nth, gpu_unbind, 1200)
 		EXPECT_FALSE(egm_exists(egm_node()));
 		EXPECT_FALSE(egm_claimed(NULL));
 	}
-	EXPECT_SWEPT(n);
-	all_gpus(self, egm_gpu_bind);
+	expect_swept(_metadata, n);
+	all_gpus(self->gpu, self->gpus, egm_gpu_bind);
 }
 
 TEST_HARNESS_MAIN

@@ -6,7 +6,6 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <linux/limits.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -20,21 +19,21 @@ FIXTURE(life) {
 	size_t page;
 };
 
-static void unbind_gpus(FIXTURE_DATA(life) *self)
+static void unbind_gpus(char gpu[EGM_MAX_GPUS][32], int gpus)
 {
 	int i;
 
-	for (i = 0; i < self->gpus; i++)
-		egm_gpu_unbind(self->gpu[i]);
+	for (i = 0; i < gpus; i++)
+		egm_gpu_unbind(gpu[i]);
 }
 
-static void bind_gpus(FIXTURE_DATA(life) *self)
+static void bind_gpus(char gpu[EGM_MAX_GPUS][32], int gpus)
 {
 	int i;
 
-	for (i = 0; i < self->gpus; i++)
-		if (!egm_gpu_is_bound(self->gpu[i]))
-			egm_gpu_bind(self->gpu[i]);
+	for (i = 0; i < gpus; i++)
+		if (!egm_gpu_is_bound(gpu[i]))
+			egm_gpu_bind(gpu[i]);
 }
 
 FIXTURE_SETUP(life)
@@ -48,28 +47,10 @@ FIXTURE_SETUP(life)
 /* However a test ended, the next one finds the region bound. */
 FIXTURE_TEARDOWN(life)
 {
-	bind_gpus(self);
+	bind_gpus(self->gpu, self->gpus);
 	if (!egm_exists(egm_node()))
 		egm_adev_bind();
 	EXPECT_TRUE(egm_exists(egm_node()));
-}
-
-/* Pass a file descriptor to the other end of a socket pair. */
-static void send_fd(int sock, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { }, byte = 0;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	sendmsg(sock, &msg, 0);
 }
 
 /* Map the first block in another file: 0 if free (content checked), or the errno. */
@@ -93,7 +74,7 @@ static int second_user(size_t len)
 
 TEST_F(life, first_gpu_of_socket_bound)
 {
-	unbind_gpus(self);
+	unbind_gpus(self->gpu, self->gpus);
 	EXPECT_FALSE(egm_exists(egm_node()));
 	EXPECT_FALSE(egm_claimed(NULL));
 	ASSERT_EQ(0, egm_gpu_bind(self->gpu[0]));
@@ -204,7 +185,7 @@ TEST_F(life, last_reference_is_a_passed_fd)
 	memset(p, 0x33, EGM_BLOCK);
 	munmap(p, EGM_BLOCK);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-	send_fd(pair[0], fd);
+	egm_send_fd(pair[0], fd);
 	close(fd);
 	/* In flight, in nobody's table. */
 	EXPECT_EQ(EBUSY, second_user(self->page));
@@ -245,7 +226,7 @@ TEST_F(life, last_gpu_unbound)
 
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_EQ(0, egm_touch(p, 1));
-	unbind_gpus(self);
+	unbind_gpus(self->gpu, self->gpus);
 	expect_revoked(_metadata, fd, p, self->page);
 	munmap(p, EGM_BLOCK);
 	EXPECT_TRUE(egm_claimed(NULL));
@@ -275,7 +256,7 @@ TEST_F(life, rebind_while_old_file_open)
 
 	ASSERT_NE(MAP_FAILED, p);
 	memset(p, 0x44, EGM_BLOCK);
-	unbind_gpus(self);
+	unbind_gpus(self->gpu, self->gpus);
 	/* The GPU is assignable, the region is not given again. */
 	EXPECT_EQ(0, egm_gpu_bind(self->gpu[0]));
 	EXPECT_TRUE(egm_gpu_is_bound(self->gpu[0]));
@@ -323,6 +304,52 @@ TEST_F(life, open_through_a_private_node)
 	close(private);
 	unlink(node);
 	EXPECT_EQ(0, egm_adev_bind());
+}
+
+/*
+ * The driver goes while page tables are being filled. Whatever mmap said, nothing
+ * may be mapped after that: a touch of every page raises SIGBUS.
+ */
+TEST_F(life, mmap_races_with_unbind)
+{
+	int i, fd, ready[2], status, mapped = 0;
+	size_t len, off;
+	pid_t child;
+	char *p, byte = 0;
+
+	for (i = 0; i < 24; i++) {
+		fd = egm_open();
+		ASSERT_LE(0, fd);
+		len = egm_size(fd) / 4;
+		/* Zero the blocks now, so that mmap is busy with page tables only. */
+		ASSERT_EQ(0, egm_map_errno(fd, 0, len, MAP_SHARED));
+		ASSERT_EQ(0, pipe(ready));
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child) {
+			close(fd);
+			if (read(ready[0], &byte, 1) != 1)
+				_exit(1);
+			usleep(i * 500);
+			_exit(egm_adev_unbind());
+		}
+		ASSERT_EQ(1, write(ready[1], &byte, 1));
+		p = egm_map(fd, 0, len);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status);
+		if (p != MAP_FAILED) {
+			mapped++;
+			for (off = 0; off < len; off += EGM_BLOCK / 4)
+				ASSERT_EQ(BUS_ADRERR, egm_touch(p + off, 0));
+			ASSERT_EQ(BUS_ADRERR, egm_touch(p + len - 1, 0));
+			munmap(p, len);
+		}
+		close(fd);
+		close(ready[0]);
+		close(ready[1]);
+		ASSERT_EQ(0, egm_adev_bind());
+	}
+	TH_LOG("%d of %d mappings came before the removal", mapped, i);
 }
 
 TEST_F(life, module_unload)

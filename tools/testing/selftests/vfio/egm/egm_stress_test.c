@@ -34,7 +34,7 @@ static void user_step(const char *node, unsigned int *seed)
 {
 	size_t len = (1 + rand_r(seed) % 3) * EGM_BLOCK;
 	uint64_t offset = (rand_r(seed) % 16) * EGM_BLOCK;
-	int fd = open(node, O_RDWR | O_CLOEXEC), fd2;
+	int fd = open(node, O_RDWR | O_CLOEXEC), pair[2];
 	pid_t child = 0;
 	char *p, *q;
 
@@ -59,9 +59,14 @@ static void user_step(const char *node, unsigned int *seed)
 		}
 		break;
 	case 1:
-		fd2 = dup(fd);
+		/* The file is in flight only, then in the other's hands. */
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+			break;
+		egm_send_fd(pair[0], fd);
 		close(fd);
-		fd = fd2;
+		fd = egm_receive_fd(pair[1]);
+		close(pair[0]);
+		close(pair[1]);
 		q = egm_map(fd, offset, EGM_BLOCK);
 		if (q != MAP_FAILED) {
 			egm_touch(q, 4);
@@ -180,8 +185,8 @@ FIXTURE_TEARDOWN(stress)
 {
 }
 
-static void run(struct __test_metadata *_metadata, FIXTURE_DATA(stress) *self,
-		int cycles)
+static void run(struct __test_metadata *_metadata, struct region *region,
+		int regions, int cycles)
 {
 	pid_t users[WORKERS], churners[MAX_NODES];
 	int i, status;
@@ -189,14 +194,14 @@ static void run(struct __test_metadata *_metadata, FIXTURE_DATA(stress) *self,
 	for (i = 0; i < WORKERS; i++) {
 		users[i] = fork();
 		if (!users[i])
-			user(self->region[i % self->regions].node, i + 1);
+			user(region[i % regions].node, i + 1);
 	}
-	for (i = 0; i < self->regions; i++) {
+	for (i = 0; i < regions; i++) {
 		churners[i] = fork();
 		if (!churners[i])
-			churn(&self->region[i], 100 + i, cycles);
+			churn(&region[i], 100 + i, cycles);
 	}
-	for (i = 0; i < self->regions; i++)
+	for (i = 0; i < regions; i++)
 		waitpid(churners[i], &status, 0);
 	for (i = 0; i < WORKERS; i++) {
 		/* Nobody may have died of anything but this. */
@@ -206,11 +211,11 @@ static void run(struct __test_metadata *_metadata, FIXTURE_DATA(stress) *self,
 	}
 	sleep(1);
 	/* A last user may have stood in the way of the last bind. */
-	for (i = 0; i < self->regions; i++) {
-		setenv("EGM_NODE", self->region[i].node, 1);
+	for (i = 0; i < regions; i++) {
+		setenv("EGM_NODE", region[i].node, 1);
 		if (!egm_exists(egm_node()))
 			EXPECT_EQ(0, egm_adev_bind());
-		EXPECT_TRUE(egm_exists(self->region[i].node));
+		EXPECT_TRUE(egm_exists(region[i].node));
 	}
 }
 
@@ -221,10 +226,10 @@ TEST_F_TIMEOUT(stress, bind_and_unbind_under_users, 1200)
 	int areas, i, j, nb, na, warm = self->cycles / 10;
 
 	/* Warm the caches, so that what grows after this grows with the cycles. */
-	run(_metadata, self, warm);
+	run(_metadata, self->region, self->regions, warm);
 	nb = slab_objects(before);
 	areas = vmalloc_areas();
-	run(_metadata, self, self->cycles);
+	run(_metadata, self->region, self->regions, self->cycles);
 	na = slab_objects(after);
 
 	ASSERT_LT(20, nb);

@@ -12,7 +12,6 @@
 FIXTURE(sysfs) {
 	char gpu[EGM_MAX_GPUS][32];
 	int gpus;
-	char path[PATH_MAX];
 	char line[256];
 };
 
@@ -31,10 +30,13 @@ FIXTURE_TEARDOWN(sysfs)
 			egm_gpu_bind(self->gpu[i]);
 }
 
-static char *attr(FIXTURE_DATA(sysfs) *self, const char *name)
+/* Path of an attribute or link of the region, until the next call. */
+static char *attr(const char *name)
 {
-	snprintf(self->path, sizeof(self->path), EGM_CLASS "/%s/%s", egm_name(), name);
-	return self->path;
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), EGM_CLASS "/%s/%s", egm_name(), name);
+	return path;
 }
 
 TEST_F(sysfs, egm_size_is_hexadecimal_and_the_end_of_the_file)
@@ -42,7 +44,7 @@ TEST_F(sysfs, egm_size_is_hexadecimal_and_the_end_of_the_file)
 	int fd = egm_open();
 	char *end;
 
-	egm_read_line(attr(self, "egm_size"), self->line, sizeof(self->line));
+	egm_read_line(attr("egm_size"), self->line, sizeof(self->line));
 	EXPECT_EQ(0, strncmp(self->line, "0x", 2));
 	EXPECT_EQ(egm_size(fd), strtoull(self->line, &end, 16));
 	EXPECT_EQ('\0', *end);
@@ -53,7 +55,7 @@ TEST_F(sysfs, numa_node_is_the_kernels)
 {
 	char node[64], path[PATH_MAX];
 
-	egm_read_line(attr(self, "numa_node"), self->line, sizeof(self->line));
+	egm_read_line(attr("numa_node"), self->line, sizeof(self->line));
 	ASSERT_NE('\0', self->line[0]);
 	EXPECT_NE(0, strcmp(self->line, "-1"));
 	/* A node that exists, and is not the PXM by name. */
@@ -68,7 +70,7 @@ TEST_F(sysfs, every_gpu_has_a_link_to_itself)
 	int i;
 
 	for (i = 0; i < self->gpus; i++) {
-		ASSERT_NE(NULL, realpath(attr(self, self->gpu[i]), target));
+		ASSERT_NE(NULL, realpath(attr(self->gpu[i]), target));
 		EXPECT_STREQ(self->gpu[i], strrchr(target, '/') + 1);
 		EXPECT_NE(NULL, strstr(target, "/pci"));
 	}
@@ -85,11 +87,11 @@ TEST_F(sysfs, follows_gpus_as_they_come_and_go)
 		ASSERT_EQ(0, egm_gpu_unbind(self->gpu[i]));
 		EXPECT_EQ(self->gpus - 1, egm_gpus(now));
 		EXPECT_STREQ(self->gpu[1], now[0]);
-		EXPECT_FALSE(egm_exists(attr(self, self->gpu[i])));
+		EXPECT_FALSE(egm_exists(attr(self->gpu[i])));
 		ASSERT_EQ(0, egm_gpu_bind(self->gpu[i]));
 		EXPECT_EQ(self->gpus, egm_gpus(now));
 		EXPECT_STREQ(self->gpu[i], now[self->gpus - 1]);
-		EXPECT_TRUE(egm_exists(attr(self, self->gpu[i])));
+		EXPECT_TRUE(egm_exists(attr(self->gpu[i])));
 		if (self->gpus == 2)
 			break;
 	}
@@ -97,8 +99,8 @@ TEST_F(sysfs, follows_gpus_as_they_come_and_go)
 
 TEST_F(sysfs, gone_while_a_reader_has_it_open)
 {
-	int size = open(attr(self, "egm_size"), O_RDONLY);
-	int gpus = open(attr(self, "gpu_devices"), O_RDONLY);
+	int size = open(attr("egm_size"), O_RDONLY);
+	int gpus = open(attr("gpu_devices"), O_RDONLY);
 	char byte;
 
 	ASSERT_LE(0, size);
@@ -110,7 +112,7 @@ TEST_F(sysfs, gone_while_a_reader_has_it_open)
 	close(size);
 	close(gpus);
 	EXPECT_EQ(0, egm_adev_bind());
-	EXPECT_TRUE(egm_exists(attr(self, self->gpu[0])));
+	EXPECT_TRUE(egm_exists(attr(self->gpu[0])));
 }
 
 /* Readers in a loop while the device comes and goes. */
@@ -124,9 +126,9 @@ TEST_F(sysfs, readers_during_bind_and_unbind)
 	if (!child) {
 		for (;;) {
 			egm_gpus(now);
-			egm_read_line(attr(self, "egm_size"), self->line,
+			egm_read_line(attr("egm_size"), self->line,
 				      sizeof(self->line));
-			if (!realpath(attr(self, self->gpu[0]), target))
+			if (!realpath(attr(self->gpu[0]), target))
 				continue;
 		}
 	}

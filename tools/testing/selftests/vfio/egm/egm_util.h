@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -193,32 +194,66 @@ static inline bool egm_claimed(uint64_t *start)
 	return found;
 }
 
+/* Pass a file descriptor to the other end of a socket pair. */
+static inline void egm_send_fd(int sock, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { }, byte = 0;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	sendmsg(sock, &msg, 0);
+}
+
+/* Take a passed file descriptor, or -1. */
+static inline int egm_receive_fd(int sock)
+{
+	char control[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_DONTWAIT) != 1 || !CMSG_FIRSTHDR(&msg))
+		return -1;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
 static sigjmp_buf egm_bus_jump;
-static volatile int egm_bus_code;
 
 static inline void egm_bus_handler(int sig, siginfo_t *info, void *context)
 {
 	(void)sig;
 	(void)context;
-	egm_bus_code = info->si_code;
-	siglongjmp(egm_bus_jump, 1);
+	siglongjmp(egm_bus_jump, info->si_code);
 }
 
 /* Read (and, with @value not 0, write) a byte: 0, or the si_code of the SIGBUS. */
-static inline int egm_touch(volatile char *p, char value)
+static inline int egm_touch(char *p, char value)
 {
 	struct sigaction action = {
 		.sa_sigaction = egm_bus_handler, .sa_flags = SA_SIGINFO | SA_NODEFER,
 	}, old;
-	int code = 0;
+	int code;
 
 	sigaction(SIGBUS, &action, &old);
-	if (!sigsetjmp(egm_bus_jump, 1)) {
-		(void)*p;
+	code = sigsetjmp(egm_bus_jump, 1);
+	if (!code) {
+		/* The compiler may not drop, merge or move either access. */
+		asm volatile("" : : "r" (*p) : "memory");
 		if (value)
 			*p = value;
-	} else {
-		code = egm_bus_code;
+		asm volatile("" : : : "memory");
 	}
 	sigaction(SIGBUS, &old, NULL);
 	return code;
