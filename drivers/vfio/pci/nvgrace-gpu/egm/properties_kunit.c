@@ -26,7 +26,8 @@ static struct device *device_with(struct kunit *test,
 	struct software_node *swnode;
 	struct device *dev;
 
-	dev = kunit_device_register(test, "egm-gpu");
+	/* A name of its own: the last test's may be released late. */
+	dev = kunit_device_register(test, test->name);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	swnode = kunit_kzalloc(test, sizeof(*swnode), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, swnode);

@@ -66,7 +66,7 @@ FIXTURE_SETUP(fail_nth)
 
 FIXTURE_TEARDOWN(fail_nth)
 {
-	require_caller("0", "0");
+	require_caller("0", "0xffffffffffffffff");
 	egm_write("/proc/sys/kernel/panic_on_warn", self->warn);
 	close(self->nth);
 }
@@ -294,7 +294,7 @@ TEST_F_TIMEOUT(fail_nth, gpu_bind_below_our_call, 1200)
 		ret = egm_gpu_bind(self->gpu[0]);
 		EXPECT_EQ(0, ret);
 		EXPECT_TRUE(egm_gpu_is_bound(self->gpu[0]));
-		require_caller("0", "0");
+		require_caller("0", "0xffffffffffffffff");
 		if (!fired(self->nth))
 			break;
 		if (!egm_exists(egm_node())) {
