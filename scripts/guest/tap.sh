@@ -46,4 +46,3 @@ nodes_are() { echo "nodes: $(nodes)"; [ "$(nodes)" = "$*" ]; }
 said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }
 said_nothing() { ! dmesg | grep -q "$1: no EGM"; }
 bound() { [ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = nvgrace_gpu_vfio_pci ]; }
-log_has() { dmesg | grep -q "$1"; }

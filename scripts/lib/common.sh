@@ -46,5 +46,22 @@ quietly() {
 	printf ' %d s\n' $((SECONDS - start))
 }
 
-# The mirror and keyring of the running Debian, as its own apt sources have it.
+# configure_kernel OUT FRAGMENT MAKE... - tinyconfig plus the fragment in OUT, by
+# MAKE...; a line of it that does not survive is an error, not a kernel that
+# silently tests less.
+configure_kernel() {
+	local out=$1 fragment=$2 line
+
+	shift 2
+	mkdir -p "$out"
+	"$@" tinyconfig
+	cat "$fragment" >>"$out/.config"
+	"$@" olddefconfig
+	grep '^CONFIG_' "$fragment" | while read -r line; do
+		grep -qxF "$line" "$out/.config" ||
+			{ echo "this kernel does not accept $line"; exit 1; }
+	done
+}
+
+# The name of the running Debian release.
 debian_release() { (. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}"); }

@@ -30,14 +30,27 @@ static void setup_facility(const char *name, const char *knob, const char *value
 	egm_write(path, value);
 }
 
-static void require_caller(const char *start, const char *end)
+static void limit_callers(const char *how, const char *start, const char *end)
 {
+	char knob[32];
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(facility); i++) {
-		setup_facility(facility[i], "require-start", start);
-		setup_facility(facility[i], "require-end", end);
+		snprintf(knob, sizeof(knob), "%s-start", how);
+		setup_facility(facility[i], knob, start);
+		snprintf(knob, sizeof(knob), "%s-end", how);
+		setup_facility(facility[i], knob, end);
 	}
+}
+
+static void require_caller(const char *start, const char *end)
+{
+	limit_callers("require", start, end);
+}
+
+static void reject_caller(const char *start, const char *end)
+{
+	limit_callers("reject", start, end);
 }
 
 FIXTURE_SETUP(fail_nth)
@@ -67,6 +80,7 @@ FIXTURE_SETUP(fail_nth)
 FIXTURE_TEARDOWN(fail_nth)
 {
 	require_caller("0", "0xffffffffffffffff");
+	reject_caller("0", "0");
 	egm_write("/proc/sys/kernel/panic_on_warn", self->warn);
 	close(self->nth);
 }
@@ -227,30 +241,6 @@ static void all_gpus(char gpu[EGM_MAX_GPUS][32], int gpus,
 		what(gpu[i]);
 }
 
-/* Whatever fails, in our code or in vfio's, the next try gives GPU and node. */
-TEST_F_TIMEOUT(fail_nth, gpu_bind, 1200)
-{
-	int n, ret;
-
-	for (n = 1; n < MAX_POINTS; n++) {
-		all_gpus(self->gpu, self->gpus, egm_gpu_unbind);
-		arm(self->nth, n);
-		ret = egm_gpu_bind(self->gpu[0]);
-		if (!fired(self->nth)) {
-			EXPECT_EQ(0, ret);
-			break;
-		}
-		EXPECT_EQ(ret == 0, egm_gpu_is_bound(self->gpu[0]));
-		if (!egm_exists(egm_node())) {
-			egm_gpu_unbind(self->gpu[0]);
-			ASSERT_EQ(0, egm_gpu_bind(self->gpu[0]));
-		}
-		ASSERT_TRUE(egm_exists(egm_node()));
-	}
-	expect_swept(_metadata, n);
-	all_gpus(self->gpu, self->gpus, egm_gpu_bind);
-}
-
 /* The address range of a function, from its symbol and the next one. */
 static bool symbol_range(const char *name, char *start, char *end, size_t len)
 {
@@ -278,6 +268,37 @@ static bool symbol_range(const char *name, char *start, char *end, size_t len)
 	snprintf(start, len, "%#llx", addr);
 	snprintf(end, len, "%#llx", next);
 	return true;
+}
+
+/*
+ * Whatever fails, in our code or in vfio's, the next try gives GPU and node. Except
+ * for vfio's groups: vfio_group_release() of 7.3 warns of a group that could not be
+ * added, and loses a reference of the IOMMU group.
+ */
+TEST_F_TIMEOUT(fail_nth, gpu_bind, 1200)
+{
+	char start[32], end[32];
+	int n, ret;
+
+	ASSERT_TRUE(symbol_range("vfio_device_set_group", start, end, sizeof(start)));
+	reject_caller(start, end);
+	for (n = 1; n < MAX_POINTS; n++) {
+		all_gpus(self->gpu, self->gpus, egm_gpu_unbind);
+		arm(self->nth, n);
+		ret = egm_gpu_bind(self->gpu[0]);
+		if (!fired(self->nth)) {
+			EXPECT_EQ(0, ret);
+			break;
+		}
+		EXPECT_EQ(ret == 0, egm_gpu_is_bound(self->gpu[0]));
+		if (!egm_exists(egm_node())) {
+			egm_gpu_unbind(self->gpu[0]);
+			ASSERT_EQ(0, egm_gpu_bind(self->gpu[0]));
+		}
+		ASSERT_TRUE(egm_exists(egm_node()));
+	}
+	expect_swept(_metadata, n);
+	all_gpus(self->gpu, self->gpus, egm_gpu_bind);
 }
 
 /* Only what fails below our call: it must never cost the GPU its driver. */

@@ -24,6 +24,8 @@
 
 #define EGM_CLASS	"/sys/class/egm"
 #define EGM_BLOCK	(2UL << 20)
+/* The largest PMD entry of any page size; regions under test are aligned to it. */
+#define EGM_HUGE_MAX	(512UL << 20)
 
 /* The region under test: EGM_NODE in the environment, or the first one. */
 static inline const char *egm_node(void)
@@ -49,6 +51,31 @@ static inline uint64_t egm_size(int fd)
 static inline void *egm_map(int fd, uint64_t offset, size_t len)
 {
 	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+}
+
+/*
+ * Map where no huge entry fits, one page off: mmap itself fills the page tables. Is
+ * unmapped like any other mapping of @len bytes.
+ */
+static inline void *egm_map_populated(int fd, uint64_t offset, size_t len)
+{
+	size_t page = sysconf(_SC_PAGESIZE), huge = EGM_HUGE_MAX;
+	char *area = mmap(NULL, len + 2 * huge, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p;
+	int err;
+
+	if (area == MAP_FAILED)
+		return area;
+	p = area + page + (huge - ((uintptr_t)area - offset) % huge);
+	munmap(area, p - area);
+	munmap(p + len, area + len + 2 * huge - (p + len));
+	area = mmap(p, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+	err = errno;
+	if (area == MAP_FAILED)
+		munmap(p, len);
+	errno = err;
+	return area;
 }
 
 /* The errno of an attempt to map, 0 if it succeeded (and was undone). */
