@@ -91,7 +91,7 @@ static loff_t egm_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct egm_file *efile = file->private_data;
 
-	scoped_guard(mutex, &efile->region->lock)
+	scoped_guard(rwsem_read, &efile->region->lock)
 		if (efile->region->gone)
 			return -ENODEV;
 	return fixed_size_llseek(file, offset, whence, efile->region->size);
@@ -102,6 +102,7 @@ static const struct file_operations egm_fops = {
 	.open = egm_open,
 	.release = egm_release,
 	.llseek = egm_llseek,
+	.get_unmapped_area = egm_get_unmapped_area,
 	.mmap_prepare = egm_mmap_prepare,
 };
 

@@ -5,10 +5,10 @@
  *	main.c		module, auxiliary driver
  *	chardev.c	/dev/egm<pxm> and its file operations
  *	sysfs.c		attributes and GPU links of the class device
- *	mapping.c	mmap
- *	scrub.c		no byte reaches a new owner unzeroed
- *	owner.c		which file owns which block
+ *	mapping.c	mmap and page faults
  *	region.c	the memory and how long it is ours
+ *	owner.c		which file owns which block
+ *	scrub.c		no byte reaches a new owner unzeroed
  *
  * Each file calls only those below it. How the parts fit, and why, is in
  * Documentation/driver-api/vfio-nvgrace-egm.rst.
@@ -40,6 +40,7 @@ static int egm_probe(struct auxiliary_device *adev,
 	}
 
 	auxiliary_set_drvdata(adev, chardev);
+	egm_scrub_ahead(&region->scrub);
 	return 0;
 }
 
@@ -79,9 +80,13 @@ static int __init egm_init(void)
 {
 	int ret;
 
-	ret = egm_region_init();
+	ret = egm_scrub_module_init();
 	if (ret)
 		return ret;
+
+	ret = egm_region_init();
+	if (ret)
+		goto err_scrub;
 
 	ret = egm_chardev_init();
 	if (ret)
@@ -96,6 +101,8 @@ err_chardev:
 	egm_chardev_exit();
 err_region:
 	egm_region_exit();
+err_scrub:
+	egm_scrub_module_exit();
 	return ret;
 }
 module_init(egm_init);
@@ -105,6 +112,7 @@ static void __exit egm_exit(void)
 	auxiliary_driver_unregister(&egm_driver.adrv);
 	egm_chardev_exit();
 	egm_region_exit();
+	egm_scrub_module_exit();
 }
 module_exit(egm_exit);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mmap of a region.
+ * mmap of a region, and the page faults of what is mapped on demand.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -9,15 +9,17 @@
 #include "mapping.h"
 
 #include <kunit/visibility.h>
+#include <linux/align.h>
 #include <linux/cleanup.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/overflow.h>
+#include <linux/pagemap.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
 
 #include "region.h"
-#include "scrub.h"
 
 /**
  * egm_mapping_bounds - where in a region a mapping begins, if it fits
@@ -44,22 +46,131 @@ int egm_mapping_bounds(u64 size, pgoff_t pgoff, u64 len, u64 *offset)
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_mapping_bounds);
 
+/**
+ * egm_mapping_fits_huge - can a mapping hold a PMD entry?
+ * @start: its first virtual address
+ * @end: the one after its last
+ * @spa: what @start maps
+ *
+ * Context: any.
+ * Return: true if so, and if the architecture maps PFNs by PMD entries at all.
+ */
+bool egm_mapping_fits_huge(unsigned long start, unsigned long end, u64 spa)
+{
+	return IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) &&
+	       IS_ALIGNED(start ^ spa, PMD_SIZE) && end - start >= PMD_SIZE &&
+	       ALIGN(start, PMD_SIZE) <= end - PMD_SIZE;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_mapping_fits_huge);
+
+/**
+ * egm_get_unmapped_area - choose an address where huge entries fit
+ * @file: the file to be mapped
+ * @addr: what user space would like, or 0
+ * @len: bytes
+ * @pgoff: offset in pages, not yet checked
+ * @flags: MAP_*
+ *
+ * Context: mmap_lock held for writing.
+ * Return: the address, or a negative errno.
+ */
+unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
+				    unsigned long len, unsigned long pgoff,
+				    unsigned long flags)
+{
+	struct egm_file *efile = file->private_data;
+	unsigned long at, spa = efile->region->base + (pgoff << PAGE_SHIFT);
+
+	if (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) && !(flags & MAP_FIXED) &&
+	    len >= PMD_SIZE && len <= TASK_SIZE) {
+		at = mm_get_unmapped_area(file, addr, len + PMD_SIZE, pgoff, flags);
+		if (!IS_ERR_VALUE(at))
+			return at == addr ? addr : at + ((spa - at) & ~PMD_MASK);
+	}
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+}
+
+static vm_fault_t egm_insert(struct vm_fault *vmf, unsigned long pfn,
+			     unsigned int order)
+{
+	bool __maybe_unused write = vmf->flags & FAULT_FLAG_WRITE;
+
+	switch (order) {
+	case 0:
+		return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	case PMD_ORDER:
+		return vmf_insert_pfn_pmd(vmf, pfn, write);
+#endif
+#ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
+	case PUD_ORDER:
+		return vmf_insert_pfn_pud(vmf, pfn, write);
+#endif
+	default:
+		return VM_FAULT_FALLBACK;
+	}
+}
+
 /*
- * The page tables are filled by now and the VMA can be found through the region's
- * address_space: whoever revokes from here on zaps it. A revocation that came
- * before found nothing to zap, but has left its mark.
+ * The file of the VMA owns every block below it since mmap, so a block once zero
+ * stays the owner's until the VMA is gone: only revocation can come between zeroing
+ * and the entry.
+ */
+static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct egm_file *efile = vma->vm_file->private_data;
+	struct egm_region *region = efile->region;
+	unsigned long len = PAGE_SIZE << order;
+	unsigned long addr = ALIGN_DOWN(vmf->address, len);
+	u64 offset;
+	int ret;
+
+	if (addr < vma->vm_start || vma->vm_end - addr < len)
+		return VM_FAULT_FALLBACK;
+	offset = (u64)linear_page_index(vma, addr) << PAGE_SHIFT;
+	if (!IS_ALIGNED(region->base + offset, len))
+		return VM_FAULT_FALLBACK;
+
+	ret = egm_scrub_range(&region->scrub, offset, len);
+	if (ret)
+		return vmf_error(ret);
+
+	guard(rwsem_read)(&region->lock);
+	if (region->gone)
+		return VM_FAULT_SIGBUS;
+	return egm_insert(vmf, PHYS_PFN(region->base + offset), order);
+}
+
+static vm_fault_t egm_fault(struct vm_fault *vmf)
+{
+	return egm_huge_fault(vmf, 0);
+}
+
+/*
+ * The page tables are filled by now, if they are at all, and the VMA can be found
+ * through the region's address_space: whoever revokes from here on zaps it. A
+ * revocation that came before found nothing to zap, but has left its mark.
  */
 static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 		      const struct file *file, void **vm_private_data)
 {
 	struct egm_file *efile = file->private_data;
 
-	guard(mutex)(&efile->region->lock);
+	guard(rwsem_read)(&efile->region->lock);
 	return efile->region->gone ? -ENODEV : 0;
 }
 
-static const struct vm_operations_struct egm_vm_ops = {
+static const struct vm_operations_struct egm_vm_ops_whole = {
 	.mapped = egm_mapped,
+};
+
+static const struct vm_operations_struct egm_vm_ops_on_demand = {
+	.mapped = egm_mapped,
+	.fault = egm_fault,
+#ifdef CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP
+	.huge_fault = egm_huge_fault,
+#endif
 };
 
 /**
@@ -98,11 +209,18 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	if (ret)
 		return ret;
 
-	ret = egm_scrub(region, offset, len);
-	if (ret)
-		return ret;
+	/* The price is a page table for every page, and all of the zeroing now. */
+	if (!egm_mapping_fits_huge(desc->start, desc->end, region->base + offset)) {
+		ret = egm_scrub_range(&region->scrub, offset, len);
+		if (ret)
+			return ret;
+		desc->vm_ops = &egm_vm_ops_whole;
+		mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
+		return 0;
+	}
 
-	desc->vm_ops = &egm_vm_ops;
-	mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
+	desc->vm_ops = &egm_vm_ops_on_demand;
+	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
+			   VMA_DONTDUMP_BIT);
 	return 0;
 }

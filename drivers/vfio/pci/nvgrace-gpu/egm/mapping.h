@@ -10,6 +10,7 @@
 #include "owner.h"
 
 struct egm_region;
+struct file;
 struct vm_area_desc;
 
 /**
@@ -23,6 +24,10 @@ struct egm_file {
 };
 
 int egm_mapping_bounds(u64 size, pgoff_t pgoff, u64 len, u64 *offset);
+bool egm_mapping_fits_huge(unsigned long start, unsigned long end, u64 spa);
+unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
+				    unsigned long len, unsigned long pgoff,
+				    unsigned long flags);
 int egm_mmap_prepare(struct vm_area_desc *desc);
 
 #endif /* _NVGRACE_EGM_MAPPING_H */

@@ -62,6 +62,41 @@ static void bounds_no_alias(struct kunit *test)
 		expect_bounds(test, 1UL << bit, PAGE_SIZE, -EINVAL, 0);
 }
 
+#define VA	(7UL << 32)
+
+static void huge_needs_an_aligned_entry(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
+		kunit_skip(test, "no PMD entries for PFNs here");
+
+	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE, 0));
+	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE, 5UL << 40));
+	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE - PAGE_SIZE, 0));
+	/* A head and a tail around it, each one page short of an entry. */
+	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA + PAGE_SIZE,
+						      VA + 3 * PMD_SIZE - PAGE_SIZE,
+						      PAGE_SIZE));
+	/* Large enough, but across two entries. */
+	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA + PAGE_SIZE,
+						       VA + 2 * PMD_SIZE - PAGE_SIZE,
+						       PAGE_SIZE));
+}
+
+static void huge_needs_congruence(struct kunit *test)
+{
+	u64 spa;
+
+	for (spa = PAGE_SIZE; spa < PMD_SIZE; spa += PMD_SIZE / 16)
+		KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA, VA + 8 * PMD_SIZE, spa));
+	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA + PAGE_SIZE, VA + 8 * PMD_SIZE, 0));
+}
+
+static void huge_at_the_end_of_addresses(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(-PAGE_SIZE, 0, -PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(0, PAGE_SIZE, 0));
+}
+
 static struct kunit_case egm_mapping_cases[] = {
 	KUNIT_CASE(bounds_whole),
 	KUNIT_CASE(bounds_first_and_last_page),
@@ -69,6 +104,9 @@ static struct kunit_case egm_mapping_cases[] = {
 	KUNIT_CASE(bounds_offset_overflows),
 	KUNIT_CASE(bounds_end_overflows),
 	KUNIT_CASE(bounds_no_alias),
+	KUNIT_CASE(huge_needs_an_aligned_entry),
+	KUNIT_CASE(huge_needs_congruence),
+	KUNIT_CASE(huge_at_the_end_of_addresses),
 	{ }
 };
 

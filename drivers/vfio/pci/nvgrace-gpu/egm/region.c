@@ -11,7 +11,6 @@
  */
 #include "region.h"
 
-#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -71,9 +70,7 @@ static void egm_region_free(struct kref *ref)
 		release_mem_region(region->base, region->size);
 	if (region->inode)
 		iput(region->inode);
-	bitmap_free(region->zeroed);
-	mutex_destroy(&region->scrub_lock);
-	mutex_destroy(&region->lock);
+	egm_scrub_destroy(&region->scrub);
 	kfree(region);
 }
 
@@ -98,15 +95,14 @@ struct egm_region *egm_region_create(struct device *dev,
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&region->ref);
-	mutex_init(&region->lock);
-	mutex_init(&region->scrub_lock);
+	init_rwsem(&region->lock);
 	egm_owners_init(&region->owners);
 	region->base = info->base;
 	region->size = info->size;
 	snprintf(region->name, sizeof(region->name), "egm%u", info->pxm);
 
-	region->zeroed = bitmap_zalloc(egm_region_blocks(region), GFP_KERNEL);
-	if (!region->zeroed) {
+	if (egm_scrub_init(&region->scrub, region->base, region->size,
+			   dev_to_node(dev))) {
 		egm_region_put(region);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -159,19 +155,21 @@ void egm_region_put(struct egm_region *region)
  * egm_region_revoke - take the memory away from everybody who has it mapped
  * @region: the region
  *
- * On return nothing of it is mapped, nothing will be, and a touch of what was
- * mapped raises SIGBUS. Does not wait for user space; files stay open and keep
- * the region, and with it the claim of its memory.
+ * On return nothing of it is mapped, nothing will be, a touch of what was mapped
+ * raises SIGBUS, and no thread zeroes any of it. Does not wait for user space; files
+ * stay open and keep the region, and with it the claim of its memory.
  *
- * The flag is set before the mappings are removed. A mapping in the making either
- * sees the flag in vm_ops->mapped, or was visible to unmap_mapping_range().
+ * The flag is set before the mappings are removed. A fault that has not seen it made
+ * its entry before, and a mapping in the making either sees it in vm_ops->mapped or
+ * was visible to unmap_mapping_range().
  *
  * Context: may sleep.
  */
 void egm_region_revoke(struct egm_region *region)
 {
-	scoped_guard(mutex, &region->lock)
+	scoped_guard(rwsem_write, &region->lock)
 		region->gone = true;
+	egm_scrub_stop(&region->scrub);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
 }
 
@@ -192,7 +190,7 @@ void egm_region_revoke(struct egm_region *region)
 int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len)
 {
-	guard(mutex)(&region->lock);
+	guard(rwsem_write)(&region->lock);
 	if (region->gone)
 		return -ENODEV;
 	return egm_owners_claim(&region->owners, owner, offset / EGM_BLOCK_SIZE,
@@ -204,7 +202,8 @@ int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
  * @region: the region
  * @owner: an owner without mappings
  *
- * The blocks become dirty: they are zeroed before anyone else gets them.
+ * The blocks become dirty: they are zeroed before anyone else gets them, and ahead
+ * of that if the region still has its driver.
  *
  * Context: may sleep.
  */
@@ -213,7 +212,9 @@ void egm_region_release_blocks(struct egm_region *region,
 {
 	unsigned long first, count;
 
-	guard(mutex)(&region->lock);
-	while (egm_owners_release_one(&region->owners, owner, &first, &count))
-		bitmap_clear(region->zeroed, first, count);
+	/* Dirty before they are free: a new owner sees both or neither. */
+	scoped_guard(rwsem_write, &region->lock)
+		while (egm_owners_release_one(&region->owners, owner, &first, &count))
+			egm_scrub_dirty(&region->scrub, first, count);
+	egm_scrub_ahead(&region->scrub);
 }

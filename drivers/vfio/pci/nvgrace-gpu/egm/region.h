@@ -5,22 +5,17 @@
 #ifndef _NVGRACE_EGM_REGION_H
 #define _NVGRACE_EGM_REGION_H
 
-#include <linux/align.h>
 #include <linux/kref.h>
-#include <linux/math.h>
-#include <linux/mutex.h>
-#include <linux/sizes.h>
+#include <linux/rwsem.h>
 #include <linux/types.h>
 
 #include "owner.h"
+#include "scrub.h"
 
 struct device;
 struct inode;
 struct nvgrace_egm_info;
 struct resource;
-
-/* The unit of ownership and zeroing: what one PMD entry maps with 4 KiB pages. */
-#define EGM_BLOCK_SIZE	SZ_2M
 
 /**
  * struct egm_region - an EGM region as long as anybody holds it
@@ -33,12 +28,11 @@ struct resource;
  *	   file may still have mapped
  * @inode: owns the one address_space that every mapping of the region hangs in,
  *	   whichever device node it was opened by
- * @lock: guards @gone, @owners and @zeroed
+ * @scrub: which blocks are zero
+ * @lock: guards @gone and @owners; held for reading while page table entries are
+ *	  made, so that whoever sets @gone and then zaps misses none
  * @gone: the driver was unbound; nothing may be mapped any more
  * @owners: which file owns which blocks
- * @zeroed: a bit for each block, set once it was zeroed for its next or present
- *	    owner, cleared when that owner is gone
- * @scrub_lock: held while zeroing, so that no block is zeroed by two threads
  *
  * Lock order, outermost first:
  *
@@ -46,12 +40,13 @@ struct resource;
  *	device lock of the auxiliary device
  *	egm_chardev.lock
  *
- *	mmap_lock
- *	egm_region.scrub_lock
+ *	mmap_lock, or the lock of a VMA
  *	egm_region.lock
+ *	egm_scrub.lock, or the locks of page tables
  *
  * The two groups never nest: open() takes no mmap_lock, and no path that holds a
- * region's locks touches the device.
+ * region's locks touches the device. Nobody waits for zeroing with egm_region.lock
+ * held.
  */
 struct egm_region {
 	struct kref ref;
@@ -60,19 +55,12 @@ struct egm_region {
 	char name[16];
 	struct resource *claim;
 	struct inode *inode;
+	struct egm_scrub scrub;
 
-	struct mutex lock;	/* guards the three below */
+	struct rw_semaphore lock;	/* guards the two below */
 	bool gone;
 	struct egm_owners owners;
-	unsigned long *zeroed;
-
-	struct mutex scrub_lock;	/* one zeroing thread at a time */
 };
-
-static inline unsigned long egm_region_blocks(const struct egm_region *region)
-{
-	return DIV_ROUND_UP_ULL(region->size, EGM_BLOCK_SIZE);
-}
 
 int egm_region_init(void);
 void egm_region_exit(void);

@@ -2,6 +2,10 @@
 /*
  * Zeroing: no byte of a region reaches a new owner with what was there before.
  *
+ * A block is dirty, being zeroed by one thread, or zero. It is zeroed by whoever
+ * comes first: a thread about to map it, or a worker ahead of need. Until it is zero
+ * nobody has it mapped, so a worker need not know who owns it.
+ *
  * The kernel maps one block at a time and only while it zeroes it: a lasting alias
  * would let a stray or speculative access reach a guest's memory.
  *
@@ -12,60 +16,299 @@
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/io.h>
+#include <linux/minmax.h>
+#include <linux/moduleparam.h>
+#include <linux/nodemask.h>
+#include <linux/numa.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "region.h"
+static uint egm_scrub_workers = 4;
+module_param_named(scrub_workers, egm_scrub_workers, uint, 0644);
+MODULE_PARM_DESC(scrub_workers,
+		 "threads that zero a region ahead of need, 0 to 32 (default 4)");
 
-static int egm_scrub_block(struct egm_region *region, unsigned long block)
+static struct workqueue_struct *egm_scrub_wq;
+
+/**
+ * egm_scrub_module_init - make the workqueue that zeroing ahead runs on
+ *
+ * Context: module init.
+ * Return: 0 or -ENOMEM.
+ */
+int egm_scrub_module_init(void)
 {
-	u64 offset = (u64)block * EGM_BLOCK_SIZE;
-	size_t len = min_t(u64, EGM_BLOCK_SIZE, region->size - offset);
-	void *va;
-
-	va = memremap(region->base + offset, len, MEMREMAP_WB);
-	if (!va)
-		return -ENOMEM;
-	memset(va, 0, len);
-	memunmap(va);
-	return 0;
+	/* With WQ_SYSFS the administrator has its nice level and CPUs in hand. */
+	egm_scrub_wq = alloc_workqueue("egm_scrub", WQ_UNBOUND | WQ_SYSFS, 0);
+	return egm_scrub_wq ? 0 : -ENOMEM;
 }
 
 /**
- * egm_scrub - zero what has not been zeroed for its present owner
- * @region: the region
+ * egm_scrub_module_exit - undo egm_scrub_module_init()
+ *
+ * Context: module exit; no region exists.
+ */
+void egm_scrub_module_exit(void)
+{
+	destroy_workqueue(egm_scrub_wq);
+}
+
+static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
+{
+	u64 offset = (u64)block * EGM_BLOCK_SIZE;
+	size_t len = min_t(u64, EGM_BLOCK_SIZE, scrub->size - offset);
+	void *va;
+	int ret = -ENOMEM;
+
+	va = memremap(scrub->base + offset, len, MEMREMAP_WB);
+	if (va) {
+		memset(va, 0, len);
+		memunmap(va);
+		ret = 0;
+	}
+
+	scoped_guard(spinlock, &scrub->lock) {
+		__clear_bit(block, scrub->busy);
+		if (!ret)
+			__set_bit(block, scrub->zeroed);
+	}
+	wake_up_all(&scrub->wait);
+	return ret;
+}
+
+/* The first dirty block in [@first, @end) that nobody zeroes, or @end. */
+static unsigned long egm_scrub_find(struct egm_scrub *scrub,
+				    unsigned long first, unsigned long end)
+{
+	unsigned long block = first;
+
+	lockdep_assert_held(&scrub->lock);
+	for_each_clear_bit_from(block, scrub->zeroed, end)
+		if (!test_bit(block, scrub->busy))
+			return block;
+	return end;
+}
+
+/* Make a dirty block this worker's, if there is one. */
+static bool egm_scrub_take_next(struct egm_scrub *scrub, unsigned long *block)
+{
+	unsigned long end = egm_scrub_blocks(scrub);
+
+	guard(spinlock)(&scrub->lock);
+	if (scrub->stopped)
+		return false;
+
+	*block = egm_scrub_find(scrub, scrub->cursor, end);
+	if (*block == end) {
+		*block = egm_scrub_find(scrub, 0, scrub->cursor);
+		if (*block == scrub->cursor)
+			return false;
+	}
+	__set_bit(*block, scrub->busy);
+	scrub->cursor = *block + 1;
+	return true;
+}
+
+static void egm_scrub_work(struct work_struct *work)
+{
+	struct egm_scrub_worker *worker =
+		container_of(work, struct egm_scrub_worker, work);
+	struct egm_scrub *scrub = worker->scrub;
+	unsigned int n = worker - scrub->workers;
+	unsigned long block;
+
+	/* Without memory for a mapping: whoever needs the block says so. */
+	while (n < READ_ONCE(egm_scrub_workers) &&
+	       egm_scrub_take_next(scrub, &block) &&
+	       !egm_scrub_block(scrub, block))
+		cond_resched();
+}
+
+/**
+ * egm_scrub_init - start with every block dirty
+ * @scrub: to initialize; zeroed memory
+ * @base: SPA of the region, page-aligned
+ * @size: bytes, page-aligned, not 0
+ * @node: of the region; it need not have CPUs
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM; in either case egm_scrub_destroy() is due.
+ */
+int egm_scrub_init(struct egm_scrub *scrub, phys_addr_t base, u64 size, int node)
+{
+	unsigned int i;
+
+	scrub->base = base;
+	scrub->size = size;
+	scrub->node = numa_nearest_node(node, N_CPU);
+	spin_lock_init(&scrub->lock);
+	init_waitqueue_head(&scrub->wait);
+	for (i = 0; i < EGM_SCRUB_WORKERS_MAX; i++) {
+		scrub->workers[i].scrub = scrub;
+		INIT_WORK(&scrub->workers[i].work, egm_scrub_work);
+	}
+
+	scrub->zeroed = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
+	scrub->busy = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
+	return scrub->zeroed && scrub->busy ? 0 : -ENOMEM;
+}
+
+/**
+ * egm_scrub_destroy - undo egm_scrub_init()
+ * @scrub: has never been given to egm_scrub_ahead(), or was stopped
+ */
+void egm_scrub_destroy(struct egm_scrub *scrub)
+{
+	bitmap_free(scrub->busy);
+	bitmap_free(scrub->zeroed);
+}
+
+static void egm_scrub_ahead_from(struct egm_scrub *scrub, unsigned long block)
+{
+	unsigned int i, count;
+
+	count = min(READ_ONCE(egm_scrub_workers), EGM_SCRUB_WORKERS_MAX);
+	guard(spinlock)(&scrub->lock);
+	if (scrub->stopped)
+		return;
+	scrub->cursor = block;
+	for (i = 0; i < count; i++)
+		queue_work_node(scrub->node, egm_scrub_wq, &scrub->workers[i].work);
+}
+
+/**
+ * egm_scrub_ahead - zero what is dirty in the background
+ * @scrub: the region's
+ *
+ * Does nothing if the administrator has switched it off, or after
+ * egm_scrub_stop().
+ *
+ * Context: any but hard interrupt.
+ */
+void egm_scrub_ahead(struct egm_scrub *scrub)
+{
+	egm_scrub_ahead_from(scrub, 0);
+}
+
+/**
+ * egm_scrub_stop - end all zeroing, for good
+ * @scrub: the region's
+ *
+ * Waits for the blocks in work, no longer.
+ *
+ * Context: may sleep.
+ */
+void egm_scrub_stop(struct egm_scrub *scrub)
+{
+	unsigned int i;
+
+	scoped_guard(spinlock, &scrub->lock)
+		scrub->stopped = true;
+	wake_up_all(&scrub->wait);
+	for (i = 0; i < EGM_SCRUB_WORKERS_MAX; i++)
+		cancel_work_sync(&scrub->workers[i].work);
+}
+
+/*
+ * What a thread that needs [*@first, @end) zero is to do next: 0 if it is, -EAGAIN
+ * with a block to zero, which is then its own, -EBUSY if others zero all that is
+ * left, -ENODEV. *@first moves to the first block that is not zero.
+ */
+static int egm_scrub_take(struct egm_scrub *scrub, unsigned long *first,
+			  unsigned long end, unsigned long *block)
+{
+	guard(spinlock)(&scrub->lock);
+	*first = find_next_zero_bit(scrub->zeroed, end, *first);
+	if (*first >= end)
+		return 0;
+	if (scrub->stopped)
+		return -ENODEV;
+	*block = egm_scrub_find(scrub, *first, end);
+	if (*block == end)
+		return -EBUSY;
+	__set_bit(*block, scrub->busy);
+	return -EAGAIN;
+}
+
+/* Is there anything new for a thread to which egm_scrub_take() said -EBUSY? */
+static bool egm_scrub_moved(struct egm_scrub *scrub, unsigned long first,
+			    unsigned long end)
+{
+	guard(spinlock)(&scrub->lock);
+	return scrub->stopped ||
+	       egm_scrub_find(scrub, first, end) != end ||
+	       find_next_zero_bit(scrub->zeroed, end, first) >= end;
+}
+
+/**
+ * egm_scrub_range - see to it that a range is zero, or was for its present owner
+ * @scrub: the region's
  * @offset: first byte, from the region's start
  * @len: bytes, not 0; the range is inside the region
  *
- * Whole blocks are zeroed, so the caller must own every block below the range,
- * and none of them may be mapped yet unless it was zeroed already.
+ * Whole blocks are zeroed, so the caller must own every block below the range.
+ * Workers help if there is more than one to zero.
  *
- * Context: may sleep.
- * Return: 0; -EINTR if a fatal signal is pending; -ENOMEM. Blocks zeroed before an
- * error count as zeroed.
+ * Context: may sleep, and waits for other threads that zero some of the range.
+ * Return: 0; -EINTR if a fatal signal is pending; -ENODEV after egm_scrub_stop();
+ * -ENOMEM. Blocks zeroed before an error stay zeroed.
  */
-int egm_scrub(struct egm_region *region, u64 offset, u64 len)
+int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
 {
-	unsigned long block = offset / EGM_BLOCK_SIZE;
+	unsigned long first = offset / EGM_BLOCK_SIZE;
 	unsigned long end = (offset + len - 1) / EGM_BLOCK_SIZE + 1;
+	unsigned long block = first;
+	bool asked = false;
 	int ret;
 
-	ACQUIRE(mutex_kill, lock)(&region->scrub_lock);
-	ret = ACQUIRE_ERR(mutex_kill, &lock);
-	if (ret)
-		return ret;
-
-	for_each_clear_bit_from(block, region->zeroed, end) {
+	for (;;) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = egm_scrub_block(region, block);
-		if (ret)
+		ret = egm_scrub_take(scrub, &first, end, &block);
+		if (!ret || ret == -ENODEV)
 			return ret;
-		/* Another owner's release clears bits of the same word. */
-		scoped_guard(mutex, &region->lock)
-			__set_bit(block, region->zeroed);
+		if (!asked && end - first > 1) {
+			egm_scrub_ahead_from(scrub, first);
+			asked = true;
+		}
+		if (ret == -EBUSY)
+			ret = wait_event_killable(scrub->wait,
+						  egm_scrub_moved(scrub, first, end));
+		else
+			ret = egm_scrub_block(scrub, block);
+		if (ret)
+			return ret == -ERESTARTSYS ? -EINTR : ret;
 		cond_resched();
 	}
-	return 0;
+}
+
+/**
+ * egm_scrub_dirty - a range of blocks has lost its owner
+ * @scrub: the region's
+ * @first: first block, mapped by nobody
+ * @count: how many
+ *
+ * Context: any but hard interrupt.
+ */
+void egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
+		     unsigned long count)
+{
+	guard(spinlock)(&scrub->lock);
+	bitmap_clear(scrub->zeroed, first, count);
+}
+
+/**
+ * egm_scrub_pending - how much is left to zero
+ * @scrub: the region's
+ *
+ * Context: any but hard interrupt.
+ * Return: bytes, whole blocks.
+ */
+u64 egm_scrub_pending(struct egm_scrub *scrub)
+{
+	unsigned long blocks = egm_scrub_blocks(scrub);
+
+	guard(spinlock)(&scrub->lock);
+	return (u64)(blocks - bitmap_weight(scrub->zeroed, blocks)) * EGM_BLOCK_SIZE;
 }

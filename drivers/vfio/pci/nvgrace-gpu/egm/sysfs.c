@@ -56,10 +56,20 @@ static ssize_t numa_node_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(numa_node);
 
+static ssize_t scrub_pending_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct egm_region *region = to_egm_chardev(dev)->region;
+
+	return sysfs_emit(buf, "%llu\n", egm_scrub_pending(&region->scrub));
+}
+static DEVICE_ATTR_RO(scrub_pending);
+
 static struct attribute *egm_sysfs_attrs[] = {
 	&dev_attr_egm_size.attr,
 	&dev_attr_gpu_devices.attr,
 	&dev_attr_numa_node.attr,
+	&dev_attr_scrub_pending.attr,
 	NULL
 };
 
