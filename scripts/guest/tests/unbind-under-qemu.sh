@@ -12,9 +12,8 @@ mark=UNDER-QEMU-$$
 # start_guest LOG - a guest that has marked its memory and waits
 start_guest() {
 	mkfifo "$1.in"
-	sleep 2000 >"$1.in" &
-	keeper=$!
-	egm-guest mark $mark egm4=256M <"$1.in" >"$1" 2>&1 &
+	# Opened for both, the console never ends.
+	egm-guest mark $mark egm4=256M <>"$1.in" >"$1" 2>&1 &
 	qemu=$!
 	wait_until 240 grep -aq 'guest: marked' "$1"
 }
@@ -36,7 +35,6 @@ echo "# QEMU said: $(grep -ai 'error\|bad address' /tmp/g1 | head -n 2 | tr '\n'
 check "the claim stands while QEMU does" claim_stands
 kill -9 "$qemu" 2>/dev/null
 wait "$qemu" 2>/dev/null
-kill "$keeper"
 check "the kernel has nothing to complain about" quiet
 check "the claim went with QEMU" wait_until 10 sh -c '! grep -q "egm4$" /proc/iomem'
 echo $adev >$driver/bind
@@ -47,7 +45,6 @@ check "the region is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
 check "another guest runs on egm4" start_guest /tmp/g2
 kill -9 "$qemu"
 wait "$qemu" 2>/dev/null
-kill "$keeper"
 check "QEMU killed: nothing of the guest is left" sh -c "! /egm/tests/egm_poke /dev/egm4 find $mark 0 0"
 check "QEMU killed: the region is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
 done_testing

@@ -358,6 +358,48 @@ TEST_F(life, mmap_races_with_unbind)
 	TH_LOG("%d of %d times a mapping was made just before", raced, i);
 }
 
+/* The same, with the page faults of a mapping on demand. */
+TEST_F(life, faults_race_with_unbind)
+{
+	int i, fd, status;
+	pid_t child;
+	size_t len, off;
+	char *p;
+
+	for (i = 0; i < 24; i++) {
+		fd = egm_open();
+		ASSERT_LE(0, fd);
+		len = egm_size(fd);
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child) {
+			close(fd);
+			usleep(i * 1000);
+			_exit(egm_adev_unbind());
+		}
+		do {
+			p = egm_map(fd, 0, len);
+			if (p == MAP_FAILED)
+				break;
+			for (off = 0; off < len; off += EGM_BLOCK)
+				if (egm_touch(p + off, 1))
+					break;
+			if (off < len)
+				break;
+			munmap(p, len);
+		} while (1);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status);
+		if (p != MAP_FAILED) {
+			for (off = 0; off < len; off += EGM_BLOCK)
+				ASSERT_EQ(BUS_ADRERR, egm_touch(p + off, 0));
+			munmap(p, len);
+		}
+		close(fd);
+		ASSERT_EQ(0, egm_adev_bind());
+	}
+}
+
 TEST_F(life, module_unload)
 {
 	int fd = egm_open();

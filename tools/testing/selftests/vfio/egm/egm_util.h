@@ -221,6 +221,45 @@ static inline bool egm_claimed(uint64_t *start)
 	return found;
 }
 
+/* SPA of the region under test, 0 if nobody claims it. */
+static inline uint64_t egm_base(void)
+{
+	uint64_t start = 0;
+
+	egm_claimed(&start);
+	return start;
+}
+
+#define EGM_WORKERS	"/sys/module/nvgrace_egm/parameters/scrub_workers"
+
+static inline void egm_set_workers(int n)
+{
+	char word[16];
+
+	snprintf(word, sizeof(word), "%d", n);
+	egm_write(EGM_WORKERS, word);
+}
+
+/* Bytes of the region that are not zeroed yet; -1 if it does not say. */
+static inline int64_t egm_pending(void)
+{
+	char path[PATH_MAX], line[32];
+
+	snprintf(path, sizeof(path), EGM_CLASS "/%s/scrub_pending", egm_name());
+	egm_read_line(path, line, sizeof(line));
+	return line[0] ? strtoll(line, NULL, 10) : -1;
+}
+
+/* Wait until nothing is pending; false if it takes more than a minute. */
+static inline bool egm_wait_zeroed(void)
+{
+	int i;
+
+	for (i = 0; i < 6000 && egm_pending(); i++)
+		usleep(10000);
+	return !egm_pending();
+}
+
 /* Pass a file descriptor to the other end of a socket pair. */
 static inline void egm_send_fd(int sock, int fd)
 {

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapping on demand: huge entries where they fit, single pages around them, and what
+ * a process can do to such a mapping.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <linux/limits.h>
+#include <sys/wait.h>
+
+#include "egm_util.h"
+#include "egm_harness.h"
+
+/* Bytes of page tables of this process. */
+static long page_tables(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, "VmPTE:", 6))
+			kib = strtol(line + 6, NULL, 10);
+	fclose(f);
+	return kib << 10;
+}
+
+/* What a PMD entry maps: a page of page table entries. */
+static size_t huge_size(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return page / sizeof(uint64_t) * page;
+}
+
+/* For huge entries wherever they fit: their own tables, one each for head and tail. */
+static long tables_needed(char *p, size_t len)
+{
+	uintptr_t start = (uintptr_t)p, end = start + len, pmd = huge_size();
+	uintptr_t span = pmd * (sysconf(_SC_PAGESIZE) / sizeof(uint64_t));
+
+	return ((end - 1) / span - start / span + 1 + !!(start % pmd) + !!(end % pmd)) *
+	       sysconf(_SC_PAGESIZE);
+}
+
+FIXTURE(huge) {
+	int fd;
+	uint64_t size;
+	size_t page;
+	size_t pmd;
+	uint64_t offset;
+	char *p;
+	size_t len;
+	size_t inside;		/* a place in the middle, of an entry too */
+};
+
+/* Where the region has room, a mapping with a head and a tail that no entry fits. */
+FIXTURE_SETUP(huge)
+{
+	size_t i;
+
+	self->page = sysconf(_SC_PAGESIZE);
+	self->pmd = huge_size();
+	self->fd = egm_open();
+	ASSERT_LE(0, self->fd);
+	self->size = egm_size(self->fd);
+	ASSERT_LE(2 * self->pmd, self->size);
+	if (self->size > 16 * self->pmd)
+		self->offset = self->pmd / 4 * 3;
+	self->len = self->offset ? 8 * self->pmd + self->pmd / 2 : 2 * self->pmd;
+	self->inside = (self->len / 2 & -EGM_BLOCK) + EGM_BLOCK;
+	self->p = egm_map(self->fd, self->offset, self->len);
+	ASSERT_NE(MAP_FAILED, self->p);
+	/* Congruent, whatever the offset is. */
+	ASSERT_EQ((egm_base() + self->offset) % self->pmd, (uintptr_t)self->p % self->pmd);
+	for (i = 0; i < self->len; i += EGM_BLOCK / 2)
+		*(uint64_t *)(self->p + i) = i + 1;
+}
+
+FIXTURE_TEARDOWN(huge)
+{
+	munmap(self->p, self->len);
+	close(self->fd);
+}
+
+/* Is every mark of [from, to) where setup put it, seen through @p? */
+static bool marks_in(const char *p, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = from; i < to; i += EGM_BLOCK / 2)
+		if (*(const uint64_t *)(p + i) != i + 1)
+			return false;
+	return true;
+}
+
+TEST_F(huge, takes_no_page_table_for_the_whole_region)
+{
+	long before, after;
+	uint64_t off;
+	char *p;
+
+	munmap(self->p, self->len);
+	before = page_tables();
+	p = egm_map(self->fd, 0, self->size);
+	ASSERT_NE(MAP_FAILED, p);
+	for (off = 0; off < self->size; off += self->page)
+		*(p + off) = 1;
+	after = page_tables();
+	TH_LOG("%ld KiB for %lu MiB", (after - before) >> 10, self->size >> 20);
+	EXPECT_GE(tables_needed(p, self->size), after - before);
+	/* And the other way takes one for each: the measure measures. */
+	munmap(p, self->size);
+	before = page_tables();
+	p = egm_map_populated(self->fd, 0, self->size);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_LE((long)(self->size / self->page * sizeof(uint64_t)),
+		  page_tables() - before);
+	self->p = p;
+	self->len = self->size;
+}
+
+TEST_F(huge, same_bytes_as_page_by_page)
+{
+	char *q = egm_map_populated(self->fd, self->offset, self->len);
+
+	ASSERT_NE(MAP_FAILED, q);
+	EXPECT_TRUE(marks_in(q, 0, self->len));
+	q[self->len - 1] = 9;
+	EXPECT_EQ(9, self->p[self->len - 1]);
+	munmap(q, self->len);
+}
+
+TEST_F(huge, mapping_smaller_than_an_entry)
+{
+	char *q = egm_map(self->fd, 0, self->page);
+
+	ASSERT_NE(MAP_FAILED, q);
+	EXPECT_EQ(0, egm_touch(q, 1));
+	munmap(q, self->page);
+}
+
+TEST_F(huge, hint_is_kept)
+{
+	size_t len = self->pmd + self->page;
+	char *hint = mmap(NULL, 2 * len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *q;
+
+	ASSERT_NE(MAP_FAILED, hint);
+	munmap(hint, 2 * len);
+	hint += self->page;
+	q = mmap(hint, self->pmd / 2, PROT_READ, MAP_SHARED, self->fd, 0);
+	EXPECT_EQ(hint, q);
+	munmap(q, self->pmd / 2);
+}
+
+TEST_F(huge, fork_shares)
+{
+	pid_t child = fork();
+	int status;
+
+	ASSERT_LE(0, child);
+	if (!child) {
+		bool good = marks_in(self->p, 0, self->len);
+
+		self->p[1] = 42;
+		_exit(!good);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(42, self->p[1]);
+}
+
+/* A child that touches first, what its parent has mapped and not touched. */
+TEST_F(huge, fork_before_touch)
+{
+	char *q = egm_map(self->fd, 0, self->size);
+	pid_t child;
+	int status;
+
+	ASSERT_NE(MAP_FAILED, q);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(egm_touch(q + self->size - 1, 7));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(7, q[self->size - 1]);
+	munmap(q, self->size);
+}
+
+TEST_F(huge, partial_munmap)
+{
+	size_t hole = self->inside;
+
+	ASSERT_EQ(0, munmap(self->p + hole, self->page));
+	EXPECT_TRUE(marks_in(self->p, 0, hole));
+	EXPECT_TRUE(marks_in(self->p, hole + EGM_BLOCK / 2, self->len));
+	EXPECT_EQ(0, egm_touch(self->p + hole - 1, 1));
+	EXPECT_EQ(0, egm_touch(self->p + hole + self->page, 1));
+}
+
+static int write_signal(char *p)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	if (!child) {
+		*p = 1;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+TEST_F(huge, mprotect_a_page_of_an_entry)
+{
+	char *p = self->p + self->inside;
+
+	ASSERT_EQ(0, mprotect(p, self->page, PROT_READ));
+	EXPECT_EQ(SIGSEGV, write_signal(p));
+	EXPECT_EQ(0, write_signal(p - 1));
+	EXPECT_EQ(0, write_signal(p + self->page));
+	EXPECT_TRUE(marks_in(self->p, 0, self->len - EGM_BLOCK));
+	ASSERT_EQ(0, mprotect(p, self->page, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0, write_signal(p));
+}
+
+TEST_F(huge, mprotect_all)
+{
+	ASSERT_EQ(0, mprotect(self->p, self->len, PROT_READ));
+	EXPECT_EQ(SIGSEGV, write_signal(self->p + self->len / 2));
+	EXPECT_TRUE(marks_in(self->p, 0, self->len));
+	ASSERT_EQ(0, mprotect(self->p, self->len, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0, write_signal(self->p + self->len / 2));
+}
+
+/* To a place where no huge entry fits: page by page from then on, the same bytes. */
+TEST_F(huge, mremap_to_an_incongruent_address)
+{
+	char *area = mmap(NULL, self->len + self->pmd, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *to = area, *q;
+
+	ASSERT_NE(MAP_FAILED, area);
+	if (!(((uintptr_t)to - (uintptr_t)self->p) % self->pmd))
+		to += self->page;
+	q = mremap(self->p, self->len, self->len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	ASSERT_EQ(to, q);
+	self->p = q;
+	EXPECT_TRUE(marks_in(q, 0, self->len));
+}
+
+TEST_F(huge, mremap_shrinks_and_does_not_grow)
+{
+	size_t half = self->inside;
+
+	EXPECT_EQ(MAP_FAILED, mremap(self->p, self->len, self->len + self->page,
+				     MREMAP_MAYMOVE));
+	ASSERT_EQ(self->p, mremap(self->p, self->len, half, 0));
+	EXPECT_TRUE(marks_in(self->p, 0, half));
+	self->len = half;
+}
+
+TEST_F(huge, map_fixed_over_a_live_mapping)
+{
+	size_t at = self->inside;
+	char *q = mmap(self->p + at, EGM_BLOCK, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED, self->fd, 0);
+
+	ASSERT_EQ(self->p + at, q);
+	EXPECT_EQ(0, egm_touch(q, 1));
+	EXPECT_TRUE(marks_in(self->p, 0, at));
+	EXPECT_TRUE(marks_in(self->p, at + EGM_BLOCK, self->len));
+}
+
+/* What QEMU asks for its memory must not fail, nor cost any content. */
+TEST_F(huge, madvise)
+{
+	EXPECT_EQ(0, madvise(self->p, self->len, MADV_HUGEPAGE));
+	EXPECT_EQ(0, madvise(self->p, self->len, MADV_DONTDUMP));
+	EXPECT_EQ(0, madvise(self->p, self->len, MADV_DONTFORK));
+	EXPECT_TRUE(marks_in(self->p, 0, self->len));
+	EXPECT_EQ(0, madvise(self->p, self->len, MADV_NOHUGEPAGE));
+	EXPECT_TRUE(marks_in(self->p, 0, self->len));
+}
+
+/* A system call reads the region: the fault comes from the kernel's copy. */
+TEST_F(huge, touched_first_by_the_kernel)
+{
+	char *q = egm_map(self->fd, 0, self->size);
+	int fd[2];
+
+	ASSERT_NE(MAP_FAILED, q);
+	ASSERT_EQ(0, pipe(fd));
+	EXPECT_EQ(8, write(fd[1], q + self->size - 8, 8));
+	EXPECT_EQ(8, read(fd[0], q + self->size - 16, 8));
+	close(fd[0]);
+	close(fd[1]);
+	munmap(q, self->size);
+}
+
+TEST_HARNESS_MAIN
