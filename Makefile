@@ -6,7 +6,7 @@ PROFILE ?= 4k
 export KDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check fetch tree build demo shell test check mutants clean
+.PHONY: help deps deps-check fetch tree build demo shell test check mutants bench clean
 
 help: ## say what there is
 	@echo 'make TARGET [PROFILE=4k|64k|debug] [KDIR=/path/to/linux]'
@@ -48,6 +48,9 @@ check: tree deps-check ## checkpatch, sparse, coccinelle, W=1 with gcc and clang
 
 mutants: build ## break the driver in each way a test must notice, and see it noticed
 	@scripts/mutants $(PROFILE)
+
+bench: build ## measure the driver beside hugetlbfs, THP and the plain way
+	@scripts/bench $(PROFILE)
 
 clean: ## remove build/
 	rm -rf build

@@ -10,6 +10,7 @@ A scenario is a JSON file:
     spa, mib         where, and how much
     node             QEMU's NUMA node, which is the PXM in SRAT
     fill             "dirty": not zero at the start; absent: zero, costs nothing
+    memory           "anonymous": backed as the host's own memory is, not by a file
     retired          { "spa": ..., "pages": [...] }: firmware's table and where
                      it is; "pages" may also be { "raw": [u64, ...] }
   gpus
@@ -119,8 +120,8 @@ def write_retired(path, table):
 
 def dimm(index, path, size, node, spa):
     """Memory at a chosen address that appears in SRAT, but not in the EFI map."""
-    return ["-object", f"memory-backend-file,id=dimm{index},mem-path={path},"
-            f"size={size},share=on,reserve=off",
+    kind = f"file,mem-path={path},share=on" if path else "ram"
+    return ["-object", f"memory-backend-{kind},id=dimm{index},size={size},reserve=off",
             "-device", f"nvdimm,memdev=dimm{index},node={node},addr={spa:#x}"]
 
 
@@ -137,8 +138,10 @@ def qemu_words(scene, work):
         words += ["-numa", f"node,nodeid={node}"]
     dimms = []
     for n, region in enumerate(scene["regions"]):
-        path = os.path.join(scene["backing"], f"region{n}")
-        write_region(path, region)
+        path = None
+        if region.get("memory") != "anonymous":
+            path = os.path.join(scene["backing"], f"region{n}")
+            write_region(path, region)
         dimms.append((path, region["mib"] << 20, region["node"], number(region["spa"])))
         if "retired" in region:
             path = os.path.join(work, f"retired{n}")

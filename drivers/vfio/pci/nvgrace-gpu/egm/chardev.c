@@ -42,6 +42,8 @@ static void egm_chardev_release(struct device *dev)
 	mutex_destroy(&chardev->lock);
 	kfree(chardev);
 	ida_free(&egm_minors, minor);
+	/* Either module exit sees the minor free, or it is seen waiting for that. */
+	smp_mb();
 	wake_up_var(&egm_minors);
 }
 

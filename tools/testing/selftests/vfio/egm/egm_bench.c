@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * egm_bench [-n SAMPLES]			1 GiB of each kind of memory
+ * egm_bench [-n SAMPLES] --huge NODE [NAME]	all of NODE, mapped and never touched
+ * egm_bench [-n SAMPLES] --posted-huge [NAME]	the same for /dev/egm_posted
+ *
+ * Prints a JSON object for each measurement. The region is EGM_NODE, or /dev/egm4.
+ * The kinds of memory, as "case":
+ *
+ *	on-demand	the region, where huge entries fit
+ *	remap		the region, where they do not: all mapped in mmap
+ *	hugetlb, thp	what a host would use without a region
+ *	posted		egm_posted, if that module is loaded
+ *	dax		/dev/dax0.0, if there is one
+ *	memset		nothing but memset of mapped memory, to compare with
+ *	scrub-1, -2	zeroing ahead of need by that many workers
+ *
+ * A round runs every case once, so that what drifts hits all alike. The first one is
+ * thrown away: an emulator backs a machine's memory at its first use.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+
+#include "egm_bench_kinds.h"
+
+static void measure_kind(const struct kind *k)
+{
+	const char *name = k->name;
+	int fd = -1;
+	long tables;
+	double t;
+	char *p;
+
+	if (k->region)
+		make_dirty();
+	tables = bench_page_tables();
+
+	t = bench_now();
+	if (k->open) {
+		fd = k->open();
+		bench_lap(name, "open", &t);
+	}
+	p = k->map(fd);
+	if (p == MAP_FAILED)
+		bench_die("%s: mmap: %s", name, strerror(errno));
+	bench_lap(name, "mmap", &t);
+	bench_touch(p, BENCH_LEN);
+	bench_lap(name, "first_touch", &t);
+
+	bench_add(name, "page_table", "KiB", bench_page_tables() - tables);
+	/* The page table that the kernel keeps aside for each huge page counts too. */
+	if (!strcmp(name, "thp"))
+		bench_add(name, "huge", "KiB",
+			  bench_field("/proc/self/smaps_rollup", "AnonHugePages:"));
+
+	t = bench_now();
+	bench_touch(p, BENCH_LEN);
+	bench_lap(name, "second_touch", &t);
+	bench_random_read(p, BENCH_LEN);
+	bench_lap(name, "random_read", &t);
+	bench_unmap(p, BENCH_LEN);
+	bench_lap(name, "munmap", &t);
+	if (fd >= 0) {
+		close(fd);
+		bench_lap(name, "close", &t);
+	}
+}
+
+static void measure_zeroed(const struct kind *k)
+{
+	double t;
+	char *p;
+	int fd;
+
+	make_zeroed();
+	fd = k->open();
+	t = bench_now();
+	p = k->map(fd);
+	if (p == MAP_FAILED)
+		bench_die("%s: mmap: %s", k->name, strerror(errno));
+	bench_lap(k->name, "mmap_zeroed", &t);
+	bench_touch(p, BENCH_LEN);
+	bench_lap(k->name, "first_touch_zeroed", &t);
+	bench_unmap(p, BENCH_LEN);
+	close(fd);
+}
+
+/* What memory costs that is there already. */
+static void measure_memset(void)
+{
+	char *p = bench_map_thp(BENCH_LEN);
+	double t;
+
+	if (p == MAP_FAILED)
+		bench_die("memset: mmap: %s", strerror(errno));
+	bench_touch(p, BENCH_LEN);
+
+	t = bench_now();
+	memset(p, 0, BENCH_LEN);
+	/* Nothing reads it, but it must not be optimized away. */
+	asm volatile("" : : "r" (p) : "memory");
+	bench_lap("memset", "memset", &t);
+	bench_touch(p, BENCH_LEN);
+	bench_lap("memset", "second_touch", &t);
+	bench_unmap(p, BENCH_LEN);
+}
+
+/*
+ * A region that was bound anew is all dirty. The clock starts when bind is done, with
+ * what is left then: making the device is no part of zeroing.
+ */
+static void measure_scrub(const char *name, int workers)
+{
+	int64_t before, left;
+	double t, us;
+	int ret;
+
+	set_workers(0);
+	ret = egm_adev_unbind();
+	if (ret)
+		bench_die("unbind %s: %s", egm_adev(), strerror(ret));
+	set_workers(workers);
+	ret = egm_adev_bind();
+	if (ret)
+		bench_die("bind %s: %s", egm_adev(), strerror(ret));
+
+	t = bench_now();
+	before = egm_pending();
+	if (before < (int64_t)BENCH_LEN / 2)
+		bench_die("%s: only %lld bytes left to zero after bind", egm_node(),
+			  (long long)before);
+	do {
+		usleep(1000);
+		left = egm_pending();
+		us = bench_now() - t;
+		if (left < 0 || us > 6e7)
+			bench_die("%s: %lld bytes left to zero after %.0f s", egm_node(),
+				  (long long)left, us / 1e6);
+	} while (left);
+	bench_add(name, "scrub", "MiB/s", before / 1048576.0 / (us / 1e6));
+	set_workers(0);
+}
+
+/*
+ * What the emulator gives this machine at first use is a fault of its own; let it be
+ * over before anything is measured.
+ */
+static void warm_memory(void)
+{
+	long kib = bench_field("/proc/meminfo", "MemAvailable:");
+	size_t len;
+	void *p;
+
+	if (kib < 0)
+		bench_die("/proc/meminfo has no MemAvailable");
+	len = (kib / 10 * 9 * 1024UL) & ~(EGM_BLOCK - 1);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (p == MAP_FAILED)
+		bench_die("%zu bytes to warm up: %s", len, strerror(errno));
+	munmap(p, len);
+}
+
+static void measure_all(int samples)
+{
+	const char *why;
+	int round, i;
+
+	saved_workers = read_number(EGM_WORKERS);
+	if (saved_workers < 0)
+		bench_die("no %s: is the driver loaded?", EGM_WORKERS);
+	if (region_size() < BENCH_LEN)
+		bench_die("%s is smaller than 1 GiB", egm_node());
+	atexit(restore);
+	warm_memory();
+
+	for (i = 0; i < kind_count; i++) {
+		why = kinds[i].unavailable ? kinds[i].unavailable() : NULL;
+		if (!why)
+			continue;
+		printf("{\"case\": \"%s\", \"skipped\": \"%s\"}\n", kinds[i].name, why);
+		kinds[i].skip = true;
+	}
+
+	for (round = 0; round <= samples; round++) {
+		fprintf(stderr, "# round %d of %d\n", round, samples);
+		bench_keep = round > 0;
+		for (i = 0; i < kind_count; i++) {
+			if (kinds[i].skip)
+				continue;
+			measure_kind(&kinds[i]);
+			if (kinds[i].region)
+				measure_zeroed(&kinds[i]);
+		}
+		measure_memset();
+		measure_scrub("scrub-1", 1);
+		measure_scrub("scrub-2", 2);
+	}
+}
+
+static void measure_whole(const char *node, const char *name, int samples)
+{
+	uint64_t size;
+	long tables;
+	int i, fd;
+	double t;
+	void *p;
+
+	/* A release would start to zero hundreds of GiB that nothing backs. */
+	if (strcmp(node, POSTED) && read_number(EGM_WORKERS))
+		bench_die("%s must be 0", EGM_WORKERS);
+	for (i = 0; i <= samples; i++) {
+		bench_keep = i > 0;
+		t = bench_now();
+		fd = open_node(node);
+		bench_lap(name, "open", &t);
+
+		size = egm_size(fd);
+		tables = bench_page_tables();
+		t = bench_now();
+		p = egm_map(fd, 0, size);
+		if (p == MAP_FAILED)
+			bench_die("%s: mmap of %llu bytes: %s", node,
+				  (unsigned long long)size, strerror(errno));
+		bench_lap(name, "mmap", &t);
+		bench_add(name, "page_table", "KiB", bench_page_tables() - tables);
+
+		t = bench_now();
+		bench_unmap(p, size);
+		bench_lap(name, "munmap", &t);
+		close(fd);
+		bench_lap(name, "close", &t);
+		bench_add(name, "size", "KiB", size / 1024.0);
+	}
+}
+
+static void __noreturn wrong_words(void)
+{
+	fputs("usage: egm_bench [-n SAMPLES]\n"
+	      "       egm_bench [-n SAMPLES] --huge NODE [NAME]\n"
+	      "       egm_bench [-n SAMPLES] --posted-huge [NAME]\n", stderr);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "huge", required_argument, NULL, 'h' },
+		{ "posted-huge", no_argument, NULL, 'p' },
+		{ },
+	};
+	const char *node = NULL, *name = NULL;
+	int samples = 5, c;
+
+	while ((c = getopt_long(argc, argv, "n:", options, NULL)) != -1) {
+		if (c == 'n') {
+			samples = atoi(optarg);
+		} else if (c == 'h') {
+			node = optarg;
+			name = "huge";
+		} else if (c == 'p') {
+			node = POSTED;
+			name = "posted-huge";
+		} else {
+			wrong_words();
+		}
+	}
+	if (node && optind < argc)
+		name = argv[optind++];
+	if (optind < argc || samples < 1 || samples > BENCH_MAX)
+		wrong_words();
+
+	if (node)
+		measure_whole(node, name, samples);
+	else
+		measure_all(samples);
+	bench_print();
+	return 0;
+}
