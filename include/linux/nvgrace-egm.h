@@ -31,6 +31,7 @@ struct nvgrace_egm_gpu {
  * struct nvgrace_egm_info - the EGM region of one Grace socket
  * @base: SPA of the region's first byte, PAGE_SIZE aligned
  * @size: bytes, a non-zero multiple of PAGE_SIZE
+ * @retired: SPA of firmware's table of retired pages, unchecked; 0 if there is none
  * @pxm: ACPI proximity domain of the region
  * @gpus: the socket's bound GPUs, guarded by the auxiliary device's device lock
  *
@@ -42,6 +43,7 @@ struct nvgrace_egm_gpu {
 struct nvgrace_egm_info {
 	phys_addr_t base;
 	u64 size;
+	phys_addr_t retired;
 	u32 pxm;
 	struct list_head gpus;
 };

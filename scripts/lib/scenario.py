@@ -12,7 +12,8 @@ A scenario is a JSON file:
     fill             "dirty": not zero at the start; absent: zero, costs nothing
     memory           "anonymous": backed as the host's own memory is, not by a file
     retired          { "spa": ..., "pages": [...] }: firmware's table and where
-                     it is; "pages" may also be { "raw": [u64, ...] }
+                     it is; "pages" may also be { "raw": [u64, ...] }; "at" bytes
+                     of the memory there come before the table (0)
   gpus
     slot             PCI slot on bus 0
     region           index; gives the firmware properties of that region
@@ -64,7 +65,9 @@ def properties(scene, gpu):
                  "nvidia,egm-size": region["mib"] << 20,
                  "nvidia,egm-pxm": region["node"]}
         if "retired" in region:
-            props["nvidia,egm-retired-pages-data-base"] = number(region["retired"]["spa"])
+            table = region["retired"]
+            props["nvidia,egm-retired-pages-data-base"] = (
+                number(table["spa"]) + number(table.get("at", 0)))
     props |= gpu.get("properties", {})
     return {k: number(v) for k, v in props.items() if v is not None}
 
@@ -114,6 +117,7 @@ def write_retired(path, table):
     pages = table["pages"]
     words = pages["raw"] if isinstance(pages, dict) else [len(pages)] + pages
     with open(path, "wb") as f:
+        f.seek(number(table.get("at", 0)))
         f.write(b"".join(struct.pack("<Q", number(w)) for w in words))
         f.truncate(RETIRED_BYTES)
 

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "ioctl.h"
 #include "mapping.h"
 #include "region.h"
 #include "sysfs.h"
@@ -74,6 +75,7 @@ static int egm_open(struct inode *inode, struct file *file)
 	 * be a different one for each node that mknod made.
 	 */
 	file->f_mapping = efile->region->inode->i_mapping;
+	efile->seen = egm_retired_generation(&efile->region->retired);
 	file->private_data = no_free_ptr(efile);
 	return 0;
 }
@@ -104,6 +106,9 @@ static const struct file_operations egm_fops = {
 	.open = egm_open,
 	.release = egm_release,
 	.llseek = egm_llseek,
+	.poll = egm_poll,
+	.unlocked_ioctl = egm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.get_unmapped_area = egm_get_unmapped_area,
 	.mmap_prepare = egm_mmap_prepare,
 };
@@ -231,8 +236,8 @@ void egm_chardev_remove_gpu(struct egm_chardev *chardev, struct device *gpu)
  * egm_chardev_destroy - remove the device node and revoke the region
  * @chardev: the device; not to be used after this
  *
- * On return there is no node, no open() succeeds, every file gives -ENODEV, and
- * nothing of the region is mapped. Files stay open and keep the region.
+ * On return there is no node, no open() succeeds, every file gives -ENODEV, and the
+ * region is revoked. Files stay open and keep it.
  *
  * Context: may sleep; does not wait for user space.
  */

@@ -5,10 +5,14 @@
  *	main.c		module, auxiliary driver
  *	chardev.c	/dev/egm<pxm> and its file operations
  *	sysfs.c		attributes and GPU links of the class device
+ *	ioctl.c		the list of retired pages for user space
  *	mapping.c	mmap and page faults
  *	region.c	the memory and how long it is ours
  *	owner.c		which file owns which block
+ *	poison.c	pages that go bad
+ *	table.c		firmware's table of retired pages
  *	scrub.c		no byte reaches a new owner unzeroed
+ *	retired.c	the list of retired pages
  *
  * Each file calls only those below it. How the parts fit, and why, is in
  * Documentation/driver-api/vfio-nvgrace-egm.rst.

@@ -17,6 +17,7 @@
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/pfn.h>
+#include <linux/pgtable.h>
 #include <linux/sched.h>
 
 #include "region.h"
@@ -112,9 +113,36 @@ static vm_fault_t egm_insert(struct vm_fault *vmf, unsigned long pfn,
 }
 
 /*
+ * With the region's lock held: for reading, for a huge entry; for writing, for a page,
+ * because two threads of a process need not agree on which it is to be
+ * (PR_SET_THP_DISABLE waits for no fault), and neither may meet the other's.
+ */
+static vm_fault_t egm_make_entry(struct vm_fault *vmf, struct egm_region *region,
+				 u64 offset, unsigned int order)
+{
+	u64 len = PAGE_SIZE << order;
+	pmd_t pmd;
+
+	lockdep_assert_held(&region->lock);
+	if (region->gone)
+		return VM_FAULT_SIGBUS;
+	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
+		return order ? VM_FAULT_FALLBACK : VM_FAULT_HWPOISON;
+
+	if (order <= PMD_ORDER) {
+		pmd = pmdp_get_lockless(vmf->pmd);
+		if (!order && pmd_leaf(pmd))
+			return VM_FAULT_NOPAGE;
+		if (order && !pmd_none(pmd) && !pmd_leaf(pmd))
+			return VM_FAULT_FALLBACK;
+	}
+	return egm_insert(vmf, PHYS_PFN(region->base + offset), order);
+}
+
+/*
  * The file of the VMA owns every block below it since mmap, so a block once zero
- * stays the owner's until the VMA is gone: only revocation can come between zeroing
- * and the entry.
+ * stays the owner's until the VMA is gone: only revocation, or the report of a bad
+ * page, can come between zeroing and the entry.
  */
 static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -136,10 +164,12 @@ static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (ret)
 		return vmf_error(ret);
 
-	guard(rwsem_read)(&region->lock);
-	if (region->gone)
-		return VM_FAULT_SIGBUS;
-	return egm_insert(vmf, PHYS_PFN(region->base + offset), order);
+	if (order) {
+		guard(rwsem_read)(&region->lock);
+		return egm_make_entry(vmf, region, offset, order);
+	}
+	guard(rwsem_write)(&region->lock);
+	return egm_make_entry(vmf, region, offset, order);
 }
 
 static vm_fault_t egm_fault(struct vm_fault *vmf)
@@ -149,23 +179,34 @@ static vm_fault_t egm_fault(struct vm_fault *vmf)
 
 /*
  * The page tables are filled by now, if they are at all, and the VMA can be found
- * through the region's address_space: whoever revokes from here on zaps it. A
- * revocation that came before found nothing to zap, but has left its mark.
+ * through the region's address_space: whoever revokes from here on, or unmaps a bad
+ * page, finds it. Who came before found nothing to zap, but has left a mark.
  */
 static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 		      const struct file *file, void **vm_private_data)
 {
 	struct egm_file *efile = file->private_data;
+	struct egm_region *region = efile->region;
+	u64 first = (u64)pgoff << PAGE_SHIFT, last = first + (end - start), bad;
+	bool gone;
 
-	guard(rwsem_read)(&efile->region->lock);
-	return efile->region->gone ? -ENODEV : 0;
+	scoped_guard(rwsem_read, &region->lock)
+		gone = region->gone;
+	if (gone) {
+		/* The core unmaps the VMA now, unless it has no memory for that. */
+		unmap_mapping_range(region->inode->i_mapping, first, last - first, true);
+		return -ENODEV;
+	}
+
+	for (bad = first; bad < last; bad += PAGE_SIZE) {
+		bad = egm_retired_next_blocked(&region->retired, bad, last);
+		if (bad < last)
+			unmap_mapping_range(region->inode->i_mapping, bad, PAGE_SIZE, true);
+	}
+	return 0;
 }
 
-static const struct vm_operations_struct egm_vm_ops_whole = {
-	.mapped = egm_mapped,
-};
-
-static const struct vm_operations_struct egm_vm_ops_on_demand = {
+static const struct vm_operations_struct egm_vm_ops = {
 	.mapped = egm_mapped,
 	.fault = egm_fault,
 #ifdef CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP
@@ -209,17 +250,21 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	if (ret)
 		return ret;
 
-	/* The price is a page table for every page, and all of the zeroing now. */
-	if (!egm_mapping_fits_huge(desc->start, desc->end, region->base + offset)) {
+	desc->vm_ops = &egm_vm_ops;
+
+	/*
+	 * The price is a page table for every page, and all of the zeroing now. A page
+	 * that went bad under this owner must not be mapped even for a moment.
+	 */
+	if (!egm_mapping_fits_huge(desc->start, desc->end, region->base + offset) &&
+	    egm_retired_next_blocked(&region->retired, offset, offset + len) == offset + len) {
 		ret = egm_scrub_range(&region->scrub, offset, len);
 		if (ret)
 			return ret;
-		desc->vm_ops = &egm_vm_ops_whole;
 		mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
 		return 0;
 	}
 
-	desc->vm_ops = &egm_vm_ops_on_demand;
 	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
 			   VMA_DONTDUMP_BIT);
 	return 0;

@@ -17,10 +17,12 @@ struct vm_area_desc;
  * struct egm_file - an open file of a region's device node
  * @region: holds a reference
  * @owner: the blocks that the file owns
+ * @seen: generation of the list of retired pages that its user knows
  */
 struct egm_file {
 	struct egm_region *region;
 	struct egm_owner owner;
+	unsigned long seen;
 };
 
 int egm_mapping_bounds(u64 size, pgoff_t pgoff, u64 len, u64 *offset);

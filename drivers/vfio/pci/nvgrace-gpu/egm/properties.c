@@ -47,6 +47,9 @@ int egm_properties_read(struct device *dev, struct egm_properties *props)
 		return -ENOENT;
 	if (device_property_read_u64(dev, "nvidia,egm-pxm", &p.pxm))
 		return -EINVAL;
+	if (device_property_read_u64(dev, "nvidia,egm-retired-pages-data-base",
+				     &p.retired))
+		p.retired = 0;
 
 	*props = p;
 	return 0;

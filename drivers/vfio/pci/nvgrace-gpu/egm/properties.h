@@ -25,11 +25,13 @@ enum {
  * @base: SPA of the first byte
  * @size: bytes
  * @pxm: ACPI proximity domain
+ * @retired: SPA of the table of retired pages, 0 if there is none; not checked here
  */
 struct egm_properties {
 	u64 base;
 	u64 size;
 	u64 pxm;
+	u64 retired;
 };
 
 int egm_properties_read(struct device *dev, struct egm_properties *props);

@@ -4,8 +4,7 @@
  *
  * The object outlives the driver's binding for as long as a file is open, and the
  * claim of the physical range lives as long as the object. Whatever an old file
- * still has mapped, or a device still does DMA to, is therefore never handed to
- * anyone else.
+ * still has mapped is therefore never handed to anyone else.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -18,8 +17,11 @@
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/nvgrace-egm.h>
+#include <linux/poll.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
+
+#include "table.h"
 
 #define EGM_FS_MAGIC	0x45474d34	/* "EGM4" */
 
@@ -66,11 +68,13 @@ static void egm_region_free(struct kref *ref)
 {
 	struct egm_region *region = container_of(ref, struct egm_region, ref);
 
+	egm_poison_exit(region);
 	if (region->claim)
 		release_mem_region(region->base, region->size);
 	if (region->inode)
 		iput(region->inode);
 	egm_scrub_destroy(&region->scrub);
+	egm_retired_destroy(&region->retired);
 	kfree(region);
 }
 
@@ -81,14 +85,15 @@ static void egm_region_free(struct kref *ref)
  *
  * Context: may sleep.
  * Return: the region with one reference, or ERR_PTR: -EBUSY if some of the range
- * is claimed already, as it is while a file opened before an unbind is still open;
- * -ENOMEM.
+ * is claimed already, as it is while a file opened before an unbind is still open,
+ * or known to mm as somebody else's; -ENOMEM.
  */
 struct egm_region *egm_region_create(struct device *dev,
 				     const struct nvgrace_egm_info *info)
 {
 	struct egm_region *region;
 	struct inode *inode;
+	int ret;
 
 	region = kzalloc_obj(*region);
 	if (!region)
@@ -96,13 +101,16 @@ struct egm_region *egm_region_create(struct device *dev,
 
 	kref_init(&region->ref);
 	init_rwsem(&region->lock);
+	init_waitqueue_head(&region->wait);
+	egm_retired_init(&region->retired);
+	egm_poison_init(region);
 	egm_owners_init(&region->owners);
 	region->base = info->base;
 	region->size = info->size;
 	snprintf(region->name, sizeof(region->name), "egm%u", info->pxm);
 
-	if (egm_scrub_init(&region->scrub, region->base, region->size,
-			   dev_to_node(dev))) {
+	if (egm_scrub_init(&region->scrub, &region->retired, region->base,
+			   region->size, dev_to_node(dev))) {
 		egm_region_put(region);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -112,6 +120,7 @@ struct egm_region *egm_region_create(struct device *dev,
 		egm_region_put(region);
 		return ERR_CAST(inode);
 	}
+	inode->i_private = region;
 	region->inode = inode;
 
 	region->claim = request_mem_region_exclusive(region->base, region->size,
@@ -122,6 +131,15 @@ struct egm_region *egm_region_create(struct device *dev,
 			&region->base, region->size, region->name);
 		egm_region_put(region);
 		return ERR_PTR(-EBUSY);
+	}
+
+	ret = egm_table_read(&region->retired, dev, info->retired, region->base,
+			     region->size);
+	if (!ret)
+		ret = egm_poison_register(region);
+	if (ret) {
+		egm_region_put(region);
+		return ERR_PTR(ret);
 	}
 
 	return region;
@@ -155,9 +173,10 @@ void egm_region_put(struct egm_region *region)
  * egm_region_revoke - take the memory away from everybody who has it mapped
  * @region: the region
  *
- * On return nothing of it is mapped, nothing will be, a touch of what was mapped
- * raises SIGBUS, and no thread zeroes any of it. Does not wait for user space; files
- * stay open and keep the region, and with it the claim of its memory.
+ * On return nothing of it is mapped or will be, but for an mmap in the middle of
+ * filling page tables, which undoes that; a touch of what was mapped raises SIGBUS, and
+ * no worker zeroes any of it. Does not wait for user space; files stay open and keep
+ * the region, and with it the claim of its memory.
  *
  * The flag is set before the mappings are removed. A fault that has not seen it made
  * its entry before, and a mapping in the making either sees it in vm_ops->mapped or
@@ -168,9 +187,10 @@ void egm_region_put(struct egm_region *region)
 void egm_region_revoke(struct egm_region *region)
 {
 	scoped_guard(rwsem_write, &region->lock)
-		region->gone = true;
+		WRITE_ONCE(region->gone, true);
 	egm_scrub_stop(&region->scrub);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
+	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
 }
 
 /**
@@ -214,7 +234,10 @@ void egm_region_release_blocks(struct egm_region *region,
 
 	/* Dirty before they are free: a new owner sees both or neither. */
 	scoped_guard(rwsem_write, &region->lock)
-		while (egm_owners_release_one(&region->owners, owner, &first, &count))
+		while (egm_owners_release_one(&region->owners, owner, &first, &count)) {
+			egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
+					    (u64)count * EGM_BLOCK_SIZE);
 			egm_scrub_dirty(&region->scrub, first, count);
+		}
 	egm_scrub_ahead(&region->scrub);
 }

@@ -8,8 +8,11 @@
 #include <linux/kref.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 #include "owner.h"
+#include "poison.h"
+#include "retired.h"
 #include "scrub.h"
 
 struct device;
@@ -29,6 +32,9 @@ struct resource;
  * @inode: owns the one address_space that every mapping of the region hangs in,
  *	   whichever device node it was opened by
  * @scrub: which blocks are zero
+ * @retired: which pages must not be used
+ * @poison: how mm reports pages that go bad
+ * @wait: woken when a page was retired, and when @gone is set
  * @lock: guards @gone and @owners; held for reading while page table entries are
  *	  made, so that whoever sets @gone and then zaps misses none
  * @gone: the driver was unbound; nothing may be mapped any more
@@ -42,11 +48,16 @@ struct resource;
  *
  *	mmap_lock, or the lock of a VMA
  *	egm_region.lock
- *	egm_scrub.lock, or the locks of page tables
+ *	egm_scrub.lock, egm_retired.lock, or the locks of page tables
  *
- * The two groups never nest: open() takes no mmap_lock, and no path that holds a
- * region's locks touches the device. Nobody waits for zeroing with egm_region.lock
- * held.
+ *	mf_mutex and pfn_space_lock of mm
+ *	i_mmap_rwsem of @inode
+ *	egm_retired.lock
+ *
+ * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm. The groups never nest
+ * otherwise: the callback of mm reads @gone without the lock, open() takes no
+ * mmap_lock, and no path that holds a region's locks touches the device. Nobody waits
+ * for zeroing with egm_region.lock held.
  */
 struct egm_region {
 	struct kref ref;
@@ -56,6 +67,9 @@ struct egm_region {
 	struct resource *claim;
 	struct inode *inode;
 	struct egm_scrub scrub;
+	struct egm_retired retired;
+	struct egm_poison poison;
+	wait_queue_head_t wait;
 
 	struct rw_semaphore lock;	/* guards the two below */
 	bool gone;

@@ -24,6 +24,8 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
+#include "retired.h"
+
 static uint egm_scrub_workers = 4;
 module_param_named(scrub_workers, egm_scrub_workers, uint, 0644);
 MODULE_PARM_DESC(scrub_workers,
@@ -54,19 +56,31 @@ void egm_scrub_module_exit(void)
 	destroy_workqueue(egm_scrub_wq);
 }
 
+/* Zero some of a block; what is retired is not even mapped. */
+static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
+{
+	u64 bad, skip;
+	void *va;
+
+	for (; offset < end; offset = bad + skip) {
+		bad = egm_retired_next(scrub->retired, offset, end, &skip);
+		if (bad == offset)
+			continue;
+		va = memremap(scrub->base + offset, bad - offset, MEMREMAP_WB);
+		if (!va)
+			return -ENOMEM;
+		memset(va, 0, bad - offset);
+		memunmap(va);
+	}
+	return 0;
+}
+
 static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
 {
 	u64 offset = (u64)block * EGM_BLOCK_SIZE;
-	size_t len = min_t(u64, EGM_BLOCK_SIZE, scrub->size - offset);
-	void *va;
-	int ret = -ENOMEM;
+	int ret;
 
-	va = memremap(scrub->base + offset, len, MEMREMAP_WB);
-	if (va) {
-		memset(va, 0, len);
-		memunmap(va);
-		ret = 0;
-	}
+	ret = egm_scrub_memory(scrub, offset, min(offset + EGM_BLOCK_SIZE, scrub->size));
 
 	scoped_guard(spinlock, &scrub->lock) {
 		__clear_bit(block, scrub->busy);
@@ -128,6 +142,7 @@ static void egm_scrub_work(struct work_struct *work)
 /**
  * egm_scrub_init - start with every block dirty
  * @scrub: to initialize; zeroed memory
+ * @retired: the region's list of pages to leave as they are
  * @base: SPA of the region, page-aligned
  * @size: bytes, page-aligned, not 0
  * @node: of the region; it need not have CPUs
@@ -135,10 +150,12 @@ static void egm_scrub_work(struct work_struct *work)
  * Context: may sleep.
  * Return: 0 or -ENOMEM; in either case egm_scrub_destroy() is due.
  */
-int egm_scrub_init(struct egm_scrub *scrub, phys_addr_t base, u64 size, int node)
+int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
+		   phys_addr_t base, u64 size, int node)
 {
 	unsigned int i;
 
+	scrub->retired = retired;
 	scrub->base = base;
 	scrub->size = size;
 	scrub->node = numa_nearest_node(node, N_CPU);
@@ -184,7 +201,7 @@ static void egm_scrub_ahead_from(struct egm_scrub *scrub, unsigned long block)
  * Does nothing if the administrator has switched it off, or after
  * egm_scrub_stop().
  *
- * Context: any but hard interrupt.
+ * Context: process.
  */
 void egm_scrub_ahead(struct egm_scrub *scrub)
 {
@@ -195,7 +212,8 @@ void egm_scrub_ahead(struct egm_scrub *scrub)
  * egm_scrub_stop - end all zeroing, for good
  * @scrub: the region's
  *
- * Waits for the blocks in work, no longer.
+ * Waits for the blocks that workers are at, no longer. A thread that zeroes on its own
+ * account ends its block, and gives up then.
  *
  * Context: may sleep.
  */
@@ -289,7 +307,7 @@ int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
  * @first: first block, mapped by nobody
  * @count: how many
  *
- * Context: any but hard interrupt.
+ * Context: process.
  */
 void egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
 		     unsigned long count)
@@ -302,7 +320,7 @@ void egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
  * egm_scrub_pending - how much is left to zero
  * @scrub: the region's
  *
- * Context: any but hard interrupt.
+ * Context: process.
  * Return: bytes, whole blocks.
  */
 u64 egm_scrub_pending(struct egm_scrub *scrub)

@@ -19,6 +19,7 @@ enum {
 	EGM_SCRUB_WORKERS_MAX = 32,
 };
 
+struct egm_retired;
 struct egm_scrub;
 
 /**
@@ -36,6 +37,7 @@ struct egm_scrub_worker {
  * @base: SPA of the first block
  * @size: bytes of the region
  * @node: whose CPUs zero ahead
+ * @retired: which pages are left as they are
  * @lock: guards all below; innermost, nothing sleeps under it
  * @zeroed: a bit for each block, set once it was zeroed for its next or present
  *	    owner, cleared when that owner is gone. While it is clear, nobody has
@@ -50,6 +52,7 @@ struct egm_scrub {
 	phys_addr_t base;
 	u64 size;
 	int node;
+	struct egm_retired *retired;
 
 	spinlock_t lock;	/* guards all below */
 	unsigned long *zeroed;
@@ -68,7 +71,8 @@ static inline unsigned long egm_scrub_blocks(const struct egm_scrub *scrub)
 int egm_scrub_module_init(void);
 void egm_scrub_module_exit(void);
 
-int egm_scrub_init(struct egm_scrub *scrub, phys_addr_t base, u64 size, int node);
+int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
+		   phys_addr_t base, u64 size, int node);
 void egm_scrub_destroy(struct egm_scrub *scrub);
 void egm_scrub_ahead(struct egm_scrub *scrub);
 void egm_scrub_stop(struct egm_scrub *scrub);

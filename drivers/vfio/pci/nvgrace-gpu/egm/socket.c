@@ -73,6 +73,7 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 	socket->props = *props;
 	socket->info.base = props->base;
 	socket->info.size = props->size;
+	socket->info.retired = props->retired;
 	socket->info.pxm = props->pxm;
 	INIT_LIST_HEAD(&socket->info.gpus);
 	list_add(&gpu->node, &socket->info.gpus);

@@ -65,10 +65,20 @@ static ssize_t scrub_pending_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(scrub_pending);
 
+static ssize_t retired_bytes_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct egm_region *region = to_egm_chardev(dev)->region;
+
+	return sysfs_emit(buf, "%llu\n", egm_retired_bytes(&region->retired));
+}
+static DEVICE_ATTR_RO(retired_bytes);
+
 static struct attribute *egm_sysfs_attrs[] = {
 	&dev_attr_egm_size.attr,
 	&dev_attr_gpu_devices.attr,
 	&dev_attr_numa_node.attr,
+	&dev_attr_retired_bytes.attr,
 	&dev_attr_scrub_pending.attr,
 	NULL
 };

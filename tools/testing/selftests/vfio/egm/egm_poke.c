@@ -3,6 +3,9 @@
  * egm_poke NODE zero OFFSET LEN	is the range all zero? exit 1 and say where not
  * egm_poke NODE find STRING OFFSET LEN	where in the range is the string?
  * egm_poke NODE hold SECONDS OFFSET LEN	map it, touch it, wait
+ * egm_poke NODE retired			list the retired pages
+ * egm_poke NODE intact				are they as firmware left them, and all
+ * egm_poke NODE intact-populated		else zero? mapped on demand, or at once
  *
  * For scripts that look at a region's content. Numbers may be hexadecimal; a LEN of
  * 0 means to the region's end.
@@ -10,13 +13,95 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #define _GNU_SOURCE
+#include <linux/egm.h>
+#include <sys/ioctl.h>
+
 #include "egm_util.h"
+
+/* A scenario's "fill": so many bytes of a word at each step, made of its offset. */
+#define FILL_STEP	(64UL << 10)
+#define FILL_LEN	(4UL << 10)
+#define FILL_WORD(at)	((at) ^ 0xa5a55a5ac3c33c3cULL)
+
+/* The whole list, in the way of the clients in the field. */
+static struct egm_retired_pages_list *get_retired(int fd)
+{
+	struct egm_retired_pages_list head = { .argsz = sizeof(head) }, *list;
+
+	if (ioctl(fd, EGM_RETIRED_PAGES_LIST, &head)) {
+		perror("ioctl");
+		exit(2);
+	}
+	list = calloc(1, head.argsz);
+	if (!list)
+		exit(2);
+	list->argsz = head.argsz;
+	if (ioctl(fd, EGM_RETIRED_PAGES_LIST, list)) {
+		perror("ioctl");
+		exit(2);
+	}
+	return list;
+}
+
+static int show_retired(int fd)
+{
+	struct egm_retired_pages_list *list = get_retired(fd);
+	unsigned int i;
+
+	for (i = 0; i < list->count; i++)
+		printf("%#llx %#llx\n", (unsigned long long)list->pages[i].offset,
+		       (unsigned long long)list->pages[i].size);
+	free(list);
+	return 0;
+}
+
+static bool filled(const char *p, uint64_t at)
+{
+	size_t i;
+
+	for (i = 0; i < FILL_LEN; i += sizeof(uint64_t))
+		if (*(const uint64_t *)(p + at + i) != FILL_WORD(at))
+			return false;
+	return egm_first_nonzero(p + at + FILL_LEN, FILL_STEP - FILL_LEN) ==
+	       FILL_STEP - FILL_LEN;
+}
+
+static int check_intact(int fd, bool populated)
+{
+	struct egm_retired_pages_list *list = get_retired(fd);
+	uint64_t size = egm_size(fd), at;
+	unsigned int i = 0, bad = 0;
+	char *p;
+
+	p = populated ? egm_map_populated(fd, 0, size) : egm_map(fd, 0, size);
+	if (p == MAP_FAILED) {
+		perror("mmap");
+		exit(2);
+	}
+	for (at = 0; at < size; at += FILL_STEP) {
+		bool retired, good;
+
+		while (i < list->count && list->pages[i].offset + list->pages[i].size <= at)
+			i++;
+		retired = i < list->count && list->pages[i].offset <= at;
+		good = retired ? filled(p, at) :
+		       egm_first_nonzero(p + at, FILL_STEP) == FILL_STEP;
+		if (!good) {
+			printf("%#llx: %s\n", (unsigned long long)at,
+			       retired ? "retired and changed" : "not zero");
+			bad++;
+		}
+	}
+	free(list);
+	return !!bad;
+}
 
 static void wrong_words(void)
 {
 	fputs("usage: egm_poke NODE zero OFFSET LEN\n"
 	      "       egm_poke NODE find STRING OFFSET LEN\n"
-	      "       egm_poke NODE hold SECONDS OFFSET LEN\n", stderr);
+	      "       egm_poke NODE hold SECONDS OFFSET LEN\n"
+	      "       egm_poke NODE retired|intact|intact-populated\n", stderr);
 	exit(2);
 }
 
@@ -29,13 +114,22 @@ int main(int argc, char **argv)
 	size_t at;
 	int fd;
 
-	if (argc != arg + 2)
+	if (argc != 3 && argc != arg + 2)
 		wrong_words();
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0) {
 		perror(argv[1]);
 		return 2;
 	}
+	if (argc == 3 && !strcmp(what, "retired"))
+		return show_retired(fd);
+	if (argc == 3 && !strcmp(what, "intact"))
+		return check_intact(fd, false);
+	if (argc == 3 && !strcmp(what, "intact-populated"))
+		return check_intact(fd, true);
+	if (argc == 3)
+		wrong_words();
+
 	offset = strtoull(argv[arg], NULL, 0);
 	len = strtoull(argv[arg + 1], NULL, 0);
 	if (!len)

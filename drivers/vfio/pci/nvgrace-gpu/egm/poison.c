@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that go bad: reported by mm, unmapped from their owner, kept from being
+ * mapped again.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "poison.h"
+
+#include <linux/cleanup.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pfn.h>
+#include <linux/poll.h>
+
+#include "region.h"
+
+/*
+ * Does @vma hold @pfn, and where in the file? Called for each VMA of the region in
+ * each process that wants to know early. Whoever gets 0 is signalled: a VMA that only
+ * might hold the page must not, and one that does must, whatever fails in here.
+ *
+ * Runs under rcu_read_lock() and the mapping's i_mmap_rwsem: no sleeping, no
+ * unmapping.
+ */
+static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn,
+				   pgoff_t *pgoff)
+{
+	struct egm_region *region = vma->vm_file->f_mapping->host->i_private;
+	unsigned long first = PHYS_PFN(region->base);
+	pgoff_t page = pfn - first;
+	int ret;
+
+	if (pfn < first || page >= PHYS_PFN(region->size))
+		return -EFAULT;
+	if (page < vma_start_pgoff(vma) || page - vma_start_pgoff(vma) >= vma_pages(vma))
+		return -EFAULT;
+
+	ret = egm_retired_report(&region->retired, (u64)page << PAGE_SHIFT, PAGE_SIZE);
+	if (!ret)
+		schedule_work(&region->poison.work);
+	else if (ret != -EEXIST)
+		pr_err_ratelimited("%s: bad page at offset %#llx cannot be listed (%pe): it stays mapped, and its next owner is not told\n",
+				   region->name, (u64)page << PAGE_SHIFT, ERR_PTR(ret));
+
+	/* Revoked: the page is mapped nowhere. */
+	if (READ_ONCE(region->gone))
+		return -EFAULT;
+
+	*pgoff = page;
+	return 0;
+}
+
+static void egm_poison_work(struct work_struct *work)
+{
+	struct egm_region *region = container_of(work, struct egm_region, poison.work);
+	u64 offset, len;
+	bool found;
+
+	for (;;) {
+		/*
+		 * A fault that has not seen the page blocked has made its entry by
+		 * the time the lock is ours, and the entry is zapped below. A huge
+		 * one goes as a whole; what is good of it comes back by faults.
+		 */
+		scoped_guard(rwsem_write, &region->lock)
+			found = egm_retired_block(&region->retired, &offset, &len);
+		if (!found)
+			break;
+		unmap_mapping_range(region->inode->i_mapping, offset, len, true);
+		pr_warn_ratelimited("%s: bad page at offset %#llx, %llu bytes: unmapped and retired\n",
+				    region->name, offset, len);
+	}
+	wake_up_interruptible_poll(&region->wait, EPOLLPRI);
+}
+
+/**
+ * egm_poison_init - start without mm knowing of the region
+ * @region: in the making
+ */
+void egm_poison_init(struct egm_region *region)
+{
+	INIT_WORK(&region->poison.work, egm_poison_work);
+}
+
+/**
+ * egm_poison_register - let mm report bad pages of a region
+ * @region: claimed, with its inode
+ *
+ * Context: may sleep.
+ * Return: 0, also in a kernel without CONFIG_MEMORY_FAILURE; -EBUSY if some of the
+ * range is registered already.
+ */
+int egm_poison_register(struct egm_region *region)
+{
+	struct egm_poison *poison = &region->poison;
+	int ret;
+
+	poison->space.node.start = PHYS_PFN(region->base);
+	poison->space.node.last = PHYS_PFN(region->base + region->size - 1);
+	poison->space.mapping = region->inode->i_mapping;
+	poison->space.pfn_to_vma_pgoff = egm_poison_pfn_to_pgoff;
+
+	ret = register_pfn_address_space(&poison->space);
+	poison->registered = !ret;
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+/**
+ * egm_poison_exit - undo egm_poison_init() and egm_poison_register()
+ * @region: has no mapping any more
+ *
+ * Context: may sleep.
+ */
+void egm_poison_exit(struct egm_region *region)
+{
+	/* mm removes whatever it finds in the range, not only what it was given. */
+	if (region->poison.registered)
+		unregister_pfn_address_space(&region->poison.space);
+	cancel_work_sync(&region->poison.work);
+}

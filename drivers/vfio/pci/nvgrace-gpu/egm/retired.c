@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of a region's retired pages: those that firmware named, and those that
+ * went bad since.
+ *
+ * A page on the list is never read or written by the kernel, and everybody who asks
+ * is told of it. Beyond that a page that goes bad passes through three states:
+ *
+ *	reported	the report has come, its mappings are still to be removed
+ *	blocked		its mappings were removed and none is made
+ *	listed		its owner is gone; the next one is told, and maps it as it is
+ *
+ * Pages of firmware's table are listed from the start. A hole in the memory of a new
+ * owner would break VMMs that touch all of it before they ask for the list; a page
+ * that went bad under its owner must not be consumed again.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "retired.h"
+
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/egm.h>
+#include <linux/errno.h>
+#include <linux/interval_tree.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+enum egm_retired_state {
+	EGM_RETIRED_LISTED,
+	EGM_RETIRED_REPORTED,
+	EGM_RETIRED_BLOCKED,
+};
+
+struct egm_retired_range {
+	struct interval_tree_node it;
+	enum egm_retired_state state;
+};
+
+static struct egm_retired_range *egm_retired_first(struct egm_retired *retired,
+						   u64 first, u64 last)
+{
+	struct interval_tree_node *it;
+
+	lockdep_assert_held(&retired->lock);
+	it = interval_tree_iter_first(&retired->ranges, first, last);
+	return it ? container_of(it, struct egm_retired_range, it) : NULL;
+}
+
+static struct egm_retired_range *egm_retired_after(struct egm_retired_range *range,
+						   u64 first, u64 last)
+{
+	struct interval_tree_node *it = interval_tree_iter_next(&range->it, first, last);
+
+	return it ? container_of(it, struct egm_retired_range, it) : NULL;
+}
+
+/**
+ * egm_retired_init - start with no page
+ * @retired: to initialize
+ */
+void egm_retired_init(struct egm_retired *retired)
+{
+	spin_lock_init(&retired->lock);
+	retired->ranges = RB_ROOT_CACHED;
+	retired->generation = 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_init);
+
+/**
+ * egm_retired_destroy - undo egm_retired_init()
+ * @retired: nobody else uses it any more
+ */
+void egm_retired_destroy(struct egm_retired *retired)
+{
+	struct egm_retired_range *range;
+
+	guard(spinlock)(&retired->lock);
+	while ((range = egm_retired_first(retired, 0, ULONG_MAX))) {
+		interval_tree_remove(&range->it, &retired->ranges);
+		kfree(range);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_destroy);
+
+static int egm_retired_insert(struct egm_retired *retired, u64 offset, u64 len,
+			      enum egm_retired_state state, gfp_t gfp)
+{
+	struct egm_retired_range *range = kzalloc_obj(*range, gfp);
+
+	if (!range)
+		return -ENOMEM;
+	range->it.start = offset;
+	range->it.last = offset + len - 1;
+	range->state = state;
+
+	guard(spinlock)(&retired->lock);
+	interval_tree_insert(&range->it, &retired->ranges);
+	retired->generation++;
+	return 0;
+}
+
+/**
+ * egm_retired_add - list pages that were bad before anyone owned them
+ * @retired: the region's
+ * @offset: first byte, from the region's start
+ * @len: bytes, not 0; the range is inside the region
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int egm_retired_add(struct egm_retired *retired, u64 offset, u64 len)
+{
+	return egm_retired_insert(retired, offset, len, EGM_RETIRED_LISTED, GFP_KERNEL);
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_add);
+
+/**
+ * egm_retired_report - list a page that has gone bad
+ * @retired: the region's
+ * @offset: its first byte, from the region's start
+ * @len: its bytes; the range is inside the region
+ *
+ * The same page can be reported many times, once for each mapping of it; mm never
+ * makes two reports at a time.
+ *
+ * Context: process.
+ * Return: 0; -EEXIST if the page was reported before and its owner is not gone yet;
+ * -ENOMEM.
+ */
+int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len)
+{
+	struct egm_retired_range *range;
+
+	scoped_guard(spinlock, &retired->lock) {
+		for (range = egm_retired_first(retired, offset, offset + len - 1); range;
+		     range = egm_retired_after(range, offset, offset + len - 1)) {
+			if (range->it.start != offset || range->it.last != offset + len - 1)
+				continue;
+			if (range->state != EGM_RETIRED_LISTED)
+				return -EEXIST;
+			range->state = EGM_RETIRED_REPORTED;
+			retired->generation++;
+			return 0;
+		}
+	}
+	return egm_retired_insert(retired, offset, len, EGM_RETIRED_REPORTED,
+				  GFP_ATOMIC | __GFP_NOWARN);
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_report);
+
+/**
+ * egm_retired_block - take a reported page on to be unmapped
+ * @retired: the region's
+ * @offset: set to its first byte, from the region's start
+ * @len: set to its bytes
+ *
+ * From here on egm_retired_is_blocked() says so. The caller sees to it that nobody
+ * is between asking that and making an entry, and then removes its mappings.
+ *
+ * Context: process.
+ * Return: true if there was one.
+ */
+bool egm_retired_block(struct egm_retired *retired, u64 *offset, u64 *len)
+{
+	struct egm_retired_range *range;
+
+	guard(spinlock)(&retired->lock);
+	for (range = egm_retired_first(retired, 0, ULONG_MAX); range;
+	     range = egm_retired_after(range, 0, ULONG_MAX)) {
+		if (range->state != EGM_RETIRED_REPORTED)
+			continue;
+		range->state = EGM_RETIRED_BLOCKED;
+		*offset = range->it.start;
+		*len = range->it.last - range->it.start + 1;
+		return true;
+	}
+	return false;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_block);
+
+/**
+ * egm_retired_unblock - the owner of some blocks is gone
+ * @retired: the region's
+ * @offset: first byte, from the region's start
+ * @len: bytes, not 0; nobody has any of it mapped
+ *
+ * Context: process.
+ */
+void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len)
+{
+	struct egm_retired_range *range;
+
+	guard(spinlock)(&retired->lock);
+	for (range = egm_retired_first(retired, offset, offset + len - 1); range;
+	     range = egm_retired_after(range, offset, offset + len - 1))
+		range->state = EGM_RETIRED_LISTED;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_unblock);
+
+/**
+ * egm_retired_next_blocked - find the first byte of a range that must not be mapped
+ * @retired: the region's
+ * @offset: first byte, from the region's start
+ * @end: the byte after its last, greater than @offset
+ *
+ * Context: process.
+ * Return: the byte, or @end if all of the range can be mapped.
+ */
+u64 egm_retired_next_blocked(struct egm_retired *retired, u64 offset, u64 end)
+{
+	struct egm_retired_range *range;
+
+	guard(spinlock)(&retired->lock);
+	for (range = egm_retired_first(retired, offset, end - 1); range;
+	     range = egm_retired_after(range, offset, end - 1))
+		if (range->state == EGM_RETIRED_BLOCKED)
+			return max(offset, range->it.start);
+	return end;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_next_blocked);
+
+/**
+ * egm_retired_next - find the first retired bytes of a range
+ * @retired: the region's
+ * @offset: first byte, from the region's start
+ * @end: the byte after its last, greater than @offset
+ * @len: set to how many bytes from the returned one on are retired
+ *
+ * Context: process.
+ * Return: the first retired byte, or @end if there is none (@len is 0 then).
+ */
+u64 egm_retired_next(struct egm_retired *retired, u64 offset, u64 end, u64 *len)
+{
+	struct egm_retired_range *range;
+	u64 first;
+
+	guard(spinlock)(&retired->lock);
+	*len = 0;
+	range = egm_retired_first(retired, offset, end - 1);
+	if (!range)
+		return end;
+	first = max(offset, range->it.start);
+	*len = min(end, range->it.last + 1) - first;
+	return first;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_next);
+
+/**
+ * egm_retired_list - all retired pages, in order, merged, without overlap
+ * @retired: the region's
+ * @pages: where they go; may be NULL if @max is 0
+ * @max: room for so many
+ * @generation: set to a number that changes when the list does, if not NULL
+ *
+ * Context: process.
+ * Return: how many there are; if more than @max, only that many were stored.
+ */
+size_t egm_retired_list(struct egm_retired *retired, struct egm_retired_page *pages,
+			size_t max, unsigned long *generation)
+{
+	struct egm_retired_range *range;
+	u64 first = 0, end = 0;
+	size_t n = 0;
+
+	guard(spinlock)(&retired->lock);
+	if (generation)
+		*generation = retired->generation;
+	for (range = egm_retired_first(retired, 0, ULONG_MAX); range;
+	     range = egm_retired_after(range, 0, ULONG_MAX)) {
+		if (n && range->it.start <= end) {
+			end = max(end, range->it.last + 1);
+		} else {
+			first = range->it.start;
+			end = range->it.last + 1;
+			n++;
+		}
+		if (n <= max)
+			pages[n - 1] = (struct egm_retired_page) {
+				.offset = first, .size = end - first,
+			};
+	}
+	return n;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_list);
+
+/**
+ * egm_retired_bytes - how much is retired
+ * @retired: the region's
+ *
+ * Context: process.
+ * Return: bytes.
+ */
+u64 egm_retired_bytes(struct egm_retired *retired)
+{
+	struct egm_retired_range *range;
+	u64 end = 0, bytes = 0;
+
+	guard(spinlock)(&retired->lock);
+	for (range = egm_retired_first(retired, 0, ULONG_MAX); range;
+	     range = egm_retired_after(range, 0, ULONG_MAX)) {
+		u64 next = range->it.last + 1;
+
+		if (next > end) {
+			bytes += next - max(end, range->it.start);
+			end = next;
+		}
+	}
+	return bytes;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_bytes);
+
+/**
+ * egm_retired_generation - a number that changes when the list does
+ * @retired: the region's
+ *
+ * Context: process.
+ * Return: the number.
+ */
+unsigned long egm_retired_generation(struct egm_retired *retired)
+{
+	guard(spinlock)(&retired->lock);
+	return retired->generation;
+}

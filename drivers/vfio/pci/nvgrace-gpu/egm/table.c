@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Firmware's table of retired pages: a count, and the SPA of a 64 KiB block for each.
+ *
+ * It is input like any other: the count is read before the rest is mapped, nothing is
+ * believed to be in the region, aligned, in order or there only once.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "table.h"
+
+#include <kunit/visibility.h>
+#include <linux/align.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/egm.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/minmax.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+
+#include "retired.h"
+
+static int egm_table_compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/**
+ * egm_table_parse - make sorted, merged ranges of a table's entries
+ * @entries: SPAs; sorted in place
+ * @count: how many
+ * @base: SPA of the region
+ * @size: its bytes, not 0
+ * @pages: room for @count ranges
+ * @dropped: set to the number of entries that are unaligned, outside the region, or
+ *	     repeated
+ *
+ * Of a block across the region's edge the part inside counts.
+ *
+ * Context: any.
+ * Return: how many ranges there are.
+ */
+size_t egm_table_parse(u64 *entries, size_t count, u64 base, u64 size,
+		       struct egm_retired_page *pages, size_t *dropped)
+{
+	u64 last = base + size - 1, first, end;
+	size_t i, n = 0;
+
+	*dropped = 0;
+	sort(entries, count, sizeof(*entries), egm_table_compare, NULL);
+	for (i = 0; i < count; i++) {
+		if (!IS_ALIGNED(entries[i], EGM_TABLE_GRANULE) ||
+		    entries[i] > last ||
+		    entries[i] + EGM_TABLE_GRANULE - 1 < base ||
+		    (i && entries[i] == entries[i - 1])) {
+			(*dropped)++;
+			continue;
+		}
+		first = max(entries[i], base) - base;
+		end = min(entries[i] + EGM_TABLE_GRANULE - 1, last) - base + 1;
+		if (n && pages[n - 1].offset + pages[n - 1].size == first) {
+			pages[n - 1].size += end - first;
+		} else {
+			pages[n].offset = first;
+			pages[n].size = end - first;
+			n++;
+		}
+	}
+	return n;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_table_parse);
+
+/*
+ * Copy from physical memory. The claim fails for what is not firmware's to give: the
+ * kernel's RAM, a region that guests write. And nothing is read where SRAT knows of
+ * no memory: an access that nobody answers ends the kernel.
+ */
+static int egm_table_copy(phys_addr_t from, void *to, size_t len)
+{
+	void *va;
+
+	if (IS_ENABLED(CONFIG_NUMA_KEEP_MEMINFO) &&
+	    (phys_to_target_node(from) == NUMA_NO_NODE ||
+	     phys_to_target_node(from + len - 1) == NUMA_NO_NODE))
+		return -ENXIO;
+	if (!request_mem_region(from, len, "EGM retired pages"))
+		return -EBUSY;
+	va = memremap(from, len, MEMREMAP_WB);
+	if (va) {
+		memcpy(to, va, len);
+		memunmap(va);
+	}
+	release_mem_region(from, len);
+	return va ? 0 : -ENOMEM;
+}
+
+static int egm_table_unreadable(struct device *dev, phys_addr_t table, int ret)
+{
+	dev_warn(dev, "retired pages unknown: table at %pa cannot be read (%pe), is it firmware's memory?\n",
+		 &table, ERR_PTR(ret));
+	return 0;
+}
+
+/**
+ * egm_table_read - list what firmware has retired
+ * @retired: the region's list, empty
+ * @dev: the device to log for
+ * @table: SPA of the table, 0 if there is none
+ * @base: SPA of the region, which is claimed
+ * @size: its bytes
+ *
+ * A table that cannot be read is no reason to be without the region: it is said, and
+ * nothing is listed.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int egm_table_read(struct egm_retired *retired, struct device *dev,
+		   phys_addr_t table, phys_addr_t base, u64 size)
+{
+	size_t dropped, n, i;
+	phys_addr_t end;
+	u64 count;
+	int ret;
+
+	if (!table)
+		return 0;
+
+	if (!IS_ALIGNED(table, sizeof(u64)) ||
+	    check_add_overflow(table, sizeof(u64) * (1 + EGM_TABLE_MAX_ENTRIES), &end)) {
+		dev_warn(dev, "retired pages unknown: no table can be at %pa (firmware fault)\n",
+			 &table);
+		return 0;
+	}
+
+	ret = egm_table_copy(table, &count, sizeof(count));
+	if (ret)
+		return egm_table_unreadable(dev, table, ret);
+	if (!count)
+		return 0;
+	if (count > EGM_TABLE_MAX_ENTRIES) {
+		dev_warn(dev, "table of retired pages at %pa says %llu entries, reading %d (firmware fault)\n",
+			 &table, count, EGM_TABLE_MAX_ENTRIES);
+		count = EGM_TABLE_MAX_ENTRIES;
+	}
+
+	u64 *entries __free(kvfree) = kvmalloc_array(count, sizeof(*entries), GFP_KERNEL);
+	struct egm_retired_page *pages __free(kvfree) =
+		kvmalloc_array(count, sizeof(*pages), GFP_KERNEL);
+	if (!entries || !pages)
+		return -ENOMEM;
+
+	ret = egm_table_copy(table + sizeof(count), entries, count * sizeof(*entries));
+	if (ret)
+		return egm_table_unreadable(dev, table, ret);
+
+	n = egm_table_parse(entries, count, base, size, pages, &dropped);
+	if (dropped)
+		dev_warn_ratelimited(dev, "ignored %zu of %llu entries of the table of retired pages: unaligned, repeated, or not in the region (firmware fault)\n",
+				     dropped, count);
+	for (i = 0; i < n; i++) {
+		ret = egm_retired_add(retired, pages[i].offset, pages[i].size);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
