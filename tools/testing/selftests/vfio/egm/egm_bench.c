@@ -14,6 +14,7 @@
  *	dax		/dev/dax0.0, if there is one
  *	memset		nothing but memset of mapped memory, to compare with
  *	scrub-1, -2	zeroing ahead of need by that many workers
+ *	memset-1, -2	memset by that many threads: what this machine has to give
  *
  * A round runs every case once, so that what drifts hits all alike. The first one is
  * thrown away: an emulator backs a machine's memory at its first use.
@@ -22,6 +23,7 @@
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <pthread.h>
 
 #include "egm_bench_kinds.h"
 
@@ -104,6 +106,44 @@ static void measure_memset(void)
 	bench_lap("memset", "memset", &t);
 	bench_touch(p, BENCH_LEN);
 	bench_lap("memset", "second_touch", &t);
+	bench_unmap(p, BENCH_LEN);
+}
+
+struct part {
+	pthread_t thread;
+	char *p;
+	size_t len;
+};
+
+static void *set_part(void *arg)
+{
+	struct part *part = arg;
+
+	memset(part->p, 0, part->len);
+	asm volatile("" : : "r" (part->p) : "memory");
+	return NULL;
+}
+
+static void measure_threads(const char *name, int threads)
+{
+	char *p = bench_map_thp(BENCH_LEN);
+	struct part part[2];
+	double t;
+	int i;
+
+	if (p == MAP_FAILED)
+		bench_die("%s: mmap: %s", name, strerror(errno));
+	bench_touch(p, BENCH_LEN);
+	t = bench_now();
+	for (i = 0; i < threads; i++) {
+		part[i].len = BENCH_LEN / threads;
+		part[i].p = p + i * part[i].len;
+		if (pthread_create(&part[i].thread, NULL, set_part, &part[i]))
+			bench_die("%s: no thread", name);
+	}
+	for (i = 0; i < threads; i++)
+		pthread_join(part[i].thread, NULL);
+	bench_add(name, "scrub", "MiB/s", BENCH_LEN / 1048576.0 / ((bench_now() - t) / 1e6));
 	bench_unmap(p, BENCH_LEN);
 }
 
@@ -191,12 +231,16 @@ static void measure_all(int samples)
 			if (kinds[i].skip)
 				continue;
 			measure_kind(&kinds[i]);
+			/* What is compared comes close together. */
+			if (!i)
+				measure_memset();
 			if (kinds[i].region)
 				measure_zeroed(&kinds[i]);
 		}
-		measure_memset();
 		measure_scrub("scrub-1", 1);
 		measure_scrub("scrub-2", 2);
+		measure_threads("memset-1", 1);
+		measure_threads("memset-2", 2);
 	}
 }
 

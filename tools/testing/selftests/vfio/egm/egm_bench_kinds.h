@@ -206,8 +206,8 @@ struct kind {
 
 static struct kind kinds[] = {
 	{ .name = "on-demand", .open = open_region, .map = map_congruent, .region = true },
-	{ .name = "remap", .open = open_region, .map = map_incongruent, .region = true },
 	{ .name = "hugetlb", .unavailable = no_hugetlb, .map = map_hugetlb },
+	{ .name = "remap", .open = open_region, .map = map_incongruent, .region = true },
 	{ .name = "thp", .unavailable = no_thp, .map = map_thp },
 	{ .name = "posted", .unavailable = no_posted, .open = open_posted,
 	  .map = map_congruent },

@@ -218,6 +218,34 @@ TEST_F(scrub, threads_and_workers_touch_one_block)
 	EXPECT_EQ(0, race_touchers(self->fd, len, true));
 }
 
+static void *toggle_huge(void *arg)
+{
+	const bool *stop = arg;
+	int off = 0;
+
+	while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+		off = !off;
+		prctl(PR_SET_THP_DISABLE, off, 0, 0, 0);
+	}
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	return NULL;
+}
+
+/* Threads that disagree on whether a block is mapped by a huge entry or by pages. */
+TEST_F(scrub, huge_pages_switched_off_while_faulting)
+{
+	size_t len = 128 * EGM_BLOCK;
+	bool stop = false;
+	pthread_t thread;
+
+	self->fd = leave_pattern(self->fd, len);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, toggle_huge, &stop));
+	EXPECT_EQ(0, race_touchers(self->fd, len, false));
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
 /* How long it takes to zero the whole region in mmap. */
 static long time_to_map_all(int fd, uint64_t size)
 {
