@@ -5,7 +5,6 @@
 # such pages as they are.
 . /egm/bin/tap.sh
 plan 11
-spa=$((0x10000000000))
 g=65536
 list() { /egm/tests/egm_poke "/dev/$1" retired; }
 list_is() { dev=$1; shift; list "$dev"; [ "$(list "$dev")" = "$(printf '%s\n' "$@")" ]; }

@@ -22,19 +22,27 @@
 
 enum { MODEL_TABLES = 100000, MODEL_ENTRIES = 24 };
 
-#define TABLE(...)	(u64[]){ __VA_ARGS__ }, ARRAY_SIZE(((u64[]){ __VA_ARGS__ }))
+struct table {
+	u64 *entries;
+	size_t count;
+};
+
+#define TABLE(...)								\
+	((struct table) {							\
+		(u64[]){ __VA_ARGS__ }, sizeof((u64[]){ __VA_ARGS__ }) / sizeof(u64) \
+	})
 
 /* Parse a table and expect ranges: "first+count", in granules of the region. */
-static void expect_ranges(struct kunit *test, u64 base, u64 size, u64 *entries,
-			  size_t count, size_t bad, const char *want)
+static void expect_ranges(struct kunit *test, u64 base, u64 size, struct table table,
+			  size_t bad, const char *want)
 {
 	struct egm_retired_page pages[8] = { };
 	char got[64] = "";
 	size_t dropped, n, i;
 	int len = 0;
 
-	KUNIT_ASSERT_LE(test, count, ARRAY_SIZE(pages));
-	n = egm_table_parse(entries, count, base, size, pages, &dropped);
+	KUNIT_ASSERT_LE(test, table.count, ARRAY_SIZE(pages));
+	n = egm_table_parse(table.entries, table.count, base, size, pages, &dropped);
 	KUNIT_EXPECT_EQ(test, dropped, bad);
 	for (i = 0; i < n; i++)
 		len += scnprintf(got + len, sizeof(got) - len, "%s%llu+%llu", i ? " " : "",

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that go bad while a region is used: who is told and where, what is unmapped,
+ * and what the next owner gets.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "egm_harness.h"
+#include "egm_retired.h"
+
+FIXTURE(poison) {
+	struct fresh f;
+};
+
+FIXTURE_SETUP(poison)
+{
+	ASSERT_TRUE(make_fresh(&self->f));
+}
+
+FIXTURE_TEARDOWN(poison)
+{
+	drop_fresh(&self->f);
+}
+
+/* Who is told, at which address, and what is left of the block around it. */
+static void expect_poisoned(struct __test_metadata *_metadata, char *p, uint64_t at,
+			    size_t len, size_t page)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += EGM_BLOCK / 4)
+		*(uint64_t *)(p + i + 8) = i + 1;
+	ASSERT_EQ(0, inject(at));
+	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(p + at, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(p + at));
+	EXPECT_EQ(BUS_MCEERR_AR, egm_touch(p + at + page - 1, 1));
+	EXPECT_EQ(0, egm_touch(p + at + page, 0));
+	if (at)
+		EXPECT_EQ(0, egm_touch(p + at - 1, 0));
+	for (i = 0; i < len; i += EGM_BLOCK / 4)
+		if (i != at)
+			EXPECT_EQ(i + 1, *(uint64_t *)(p + i + 8));
+}
+
+TEST_F(poison, poison_of_a_touched_page)
+{
+	expect_poisoned(_metadata, self->f.p, 3 * EGM_BLOCK + EGM_BLOCK / 4, self->f.len,
+			self->f.page);
+}
+
+TEST_F(poison, poison_of_an_untouched_page)
+{
+	ASSERT_EQ(0, inject(2 * EGM_BLOCK));
+	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(self->f.p + 2 * EGM_BLOCK, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + 2 * EGM_BLOCK));
+	EXPECT_EQ(0, egm_touch(self->f.p + 2 * EGM_BLOCK + self->f.page, 1));
+}
+
+TEST_F(poison, poison_of_a_page_mapped_at_once)
+{
+	char *q = egm_map_populated(self->f.fd, 0, self->f.len);
+
+	ASSERT_NE(MAP_FAILED, q);
+	munmap(self->f.p, self->f.len);
+	expect_poisoned(_metadata, q, 3 * EGM_BLOCK, self->f.len, self->f.page);
+	munmap(q, self->f.len);
+	/* Mapped again, it stays out, whichever way. */
+	q = egm_map_populated(self->f.fd, 0, self->f.len);
+	ASSERT_NE(MAP_FAILED, q);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_touch(q + 3 * EGM_BLOCK, 0));
+	EXPECT_EQ(0, egm_touch(q + 3 * EGM_BLOCK - 1, 0));
+	munmap(q, self->f.len);
+	self->f.p = egm_map(self->f.fd, 0, self->f.len);
+	ASSERT_NE(MAP_FAILED, self->f.p);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_touch(self->f.p + 3 * EGM_BLOCK, 0));
+	EXPECT_EQ(0, egm_touch(self->f.p + 3 * EGM_BLOCK + self->f.page, 0));
+}
+
+/* First and last page of a mapping, and the pages just outside it. */
+TEST_F(poison, poison_beside_a_mapping)
+{
+	munmap(self->f.p, self->f.len);
+	self->f.len = EGM_BLOCK;
+	self->f.p = egm_map(self->f.fd, EGM_BLOCK, EGM_BLOCK);
+	ASSERT_NE(MAP_FAILED, self->f.p);
+	ASSERT_EQ(0, inject(EGM_BLOCK - self->f.page));
+	EXPECT_EQ(0, bus_code);
+	ASSERT_EQ(0, inject(2 * EGM_BLOCK));
+	EXPECT_EQ(0, bus_code);
+	ASSERT_EQ(0, inject(2 * EGM_BLOCK - self->f.page));
+	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(self->f.p + EGM_BLOCK - self->f.page, bus_addr);
+	ASSERT_EQ(0, inject(EGM_BLOCK));
+	EXPECT_EQ(self->f.p, bus_addr);
+}
+
+/* mm tells nobody of a page that nobody maps; nothing may come of it. */
+TEST_F(poison, poison_while_not_mapped)
+{
+	munmap(self->f.p, self->f.len);
+	ASSERT_EQ(0, inject(0));
+	EXPECT_EQ(0, bus_code);
+	close(self->f.fd);
+	ASSERT_EQ(0, inject(EGM_BLOCK));
+	self->f.fd = egm_open();
+	ASSERT_LE(0, self->f.fd);
+	self->f.p = egm_map(self->f.fd, 0, self->f.len);
+	ASSERT_NE(MAP_FAILED, self->f.p);
+	EXPECT_EQ(0, egm_touch(self->f.p, 1));
+	EXPECT_EQ(0, egm_touch(self->f.p + EGM_BLOCK, 1));
+}
+
+struct victim {
+	pid_t pid;
+	int from;
+};
+
+/* What a victim saw: 'A' told of this address, 'x' of another, '-' of none. */
+static void victim(int to, char *p, uint64_t at)
+{
+	struct sigaction action = { .sa_sigaction = note_bus, .sa_flags = SA_SIGINFO };
+	char seen = '-';
+	int i;
+
+	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
+	sigaction(SIGBUS, &action, NULL);
+	if (write(to, "r", 1) != 1)
+		_exit(1);
+	for (i = 0; i < 2000 && !bus_code; i++)
+		usleep(1000);
+	if (bus_code)
+		seen = bus_addr == p + at && bus_code == BUS_MCEERR_AO ? 'A' : 'x';
+	if (seen == 'A' && touch_until_blocked(p + at) != BUS_MCEERR_AR)
+		seen = 't';
+	_exit(write(to, &seen, 1) != 1);
+}
+
+static void start_victim(struct victim *v, char *p, uint64_t at)
+{
+	char ready;
+	int fds[2];
+
+	if (pipe(fds))
+		abort();
+	v->pid = fork();
+	if (!v->pid)
+		victim(fds[1], p, at);
+	close(fds[1]);
+	v->from = fds[0];
+	if (read(v->from, &ready, 1) != 1)
+		abort();
+}
+
+static char victim_saw(struct victim *v)
+{
+	char seen = 0;
+
+	if (read(v->from, &seen, 1) != 1)
+		seen = 0;
+	close(v->from);
+	waitpid(v->pid, NULL, 0);
+	return seen;
+}
+
+/* Two processes share it, a third has the next blocks by a file of its own. */
+TEST_F(poison, poison_of_a_shared_page)
+{
+	int other = egm_open();
+	char *q = egm_map(other, self->f.len, self->f.len);
+	uint64_t at = self->f.len - self->f.page;
+	struct victim v[3];
+
+	ASSERT_NE(MAP_FAILED, q);
+	munmap(q, self->f.len);
+	start_victim(&v[0], self->f.p, at);
+	start_victim(&v[1], self->f.p, at);
+	munmap(self->f.p, self->f.len);
+	q = egm_map(other, self->f.len, self->f.len);
+	ASSERT_NE(MAP_FAILED, q);
+	start_victim(&v[2], q, 0);
+	ASSERT_EQ(0, inject(at));
+	EXPECT_EQ(0, bus_code);
+	EXPECT_EQ('A', victim_saw(&v[0]));
+	EXPECT_EQ('A', victim_saw(&v[1]));
+	EXPECT_EQ('-', victim_saw(&v[2]));
+	munmap(q, self->f.len);
+	close(other);
+	self->f.p = egm_map(self->f.fd, 0, self->f.len);
+}
+
+TEST_F(poison, poison_through_a_private_node)
+{
+	const char *node = "/tmp/private-egm";
+	struct stat st;
+	char *q;
+	int fd;
+
+	ASSERT_EQ(0, stat(egm_node(), &st));
+	unlink(node);
+	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, st.st_rdev));
+	fd = open(node, O_RDWR);
+	unlink(node);
+	ASSERT_LE(0, fd);
+	q = egm_map(fd, self->f.len, EGM_BLOCK);
+	ASSERT_NE(MAP_FAILED, q);
+	ASSERT_EQ(0, egm_touch(q, 1));
+	ASSERT_EQ(0, inject(self->f.len));
+	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(q, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(q));
+	munmap(q, EGM_BLOCK);
+	close(fd);
+}
+
+/* The next owner is told, and has the page as it is; the rest is zero. */
+TEST_F(poison, next_owner_of_a_bad_page)
+{
+	struct pollfd pfd = { .events = POLLPRI };
+	struct list l;
+
+	memset(self->f.p, 0x77, self->f.len);
+	ASSERT_EQ(0, inject(EGM_BLOCK));
+	ASSERT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + EGM_BLOCK));
+	munmap(self->f.p, self->f.len);
+	close(self->f.fd);
+
+	self->f.fd = egm_open();
+	pfd.fd = self->f.fd;
+	EXPECT_EQ(0, poll(&pfd, 1, 0));
+	ASSERT_EQ(0, get_list(self->f.fd, &l));
+	ASSERT_EQ(1, l.head.count);
+	EXPECT_EQ(EGM_BLOCK, l.pages[0].offset);
+	self->f.p = egm_map(self->f.fd, 0, self->f.len);
+	ASSERT_NE(MAP_FAILED, self->f.p);
+	EXPECT_EQ(EGM_BLOCK, egm_first_nonzero(self->f.p, self->f.len));
+	EXPECT_EQ(0x77, self->f.p[EGM_BLOCK + self->f.page - 1]);
+	EXPECT_EQ(self->f.len - EGM_BLOCK - self->f.page,
+		  egm_first_nonzero(self->f.p + EGM_BLOCK + self->f.page,
+				    self->f.len - EGM_BLOCK - self->f.page));
+	/* Bad again under this owner. */
+	ASSERT_EQ(0, inject(EGM_BLOCK));
+	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + EGM_BLOCK));
+}
+
+TEST_HARNESS_MAIN

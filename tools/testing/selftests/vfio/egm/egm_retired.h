@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shared by the tests of retired pages: the list, and pages that are made bad through
+ * hard_offline_page.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_RETIRED_H
+#define EGM_RETIRED_H
+
+#include <linux/egm.h>
+#include <sys/ioctl.h>
+
+#include "egm_util.h"
+
+#define INJECT		"/sys/devices/system/memory/hard_offline_page"
+#define MAX_PAGES	64
+
+struct list {
+	struct egm_retired_pages_list head;
+	struct egm_retired_page pages[MAX_PAGES];
+};
+
+static int bus_code;
+static void *bus_addr;
+
+static inline void note_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	bus_code = info->si_code;
+	bus_addr = info->si_addr;
+}
+
+/* Declare a page bad; what this process was told goes to bus_code and bus_addr. */
+static inline int inject(uint64_t offset)
+{
+	struct sigaction action = { .sa_sigaction = note_bus, .sa_flags = SA_SIGINFO }, old;
+	char word[32];
+	int ret;
+
+	bus_code = 0;
+	bus_addr = NULL;
+	snprintf(word, sizeof(word), "%#llx", (unsigned long long)(egm_base() + offset));
+	sigaction(SIGBUS, &action, &old);
+	ret = egm_write(INJECT, word);
+	sigaction(SIGBUS, &old, NULL);
+	return ret;
+}
+
+/* The page is unmapped by a worker: soon, not at once. */
+static inline int touch_until_blocked(char *p)
+{
+	int i, code = 0;
+
+	for (i = 0; i < 3000 && !code; i++) {
+		code = egm_touch(p, 0);
+		if (!code)
+			usleep(1000);
+	}
+	return code;
+}
+
+static inline int get_list(int fd, struct list *l)
+{
+	memset(l, 0xee, sizeof(*l));
+	l->head.argsz = sizeof(*l);
+	return ioctl(fd, EGM_RETIRED_PAGES_LIST, l) ? errno : 0;
+}
+
+static inline int64_t bytes_retired(void)
+{
+	char path[PATH_MAX], line[32];
+
+	snprintf(path, sizeof(path), EGM_CLASS "/%s/retired_bytes", egm_name());
+	egm_read_line(path, line, sizeof(line));
+	return line[0] ? strtoll(line, NULL, 10) : -1;
+}
+
+/* Page size and a mapping of a region that has forgotten what was injected before. */
+struct fresh {
+	int fd;
+	size_t page;
+	char *p;
+	size_t len;
+};
+
+/* A region that was bound anew, its first blocks mapped; false if that fails. */
+static inline bool make_fresh(struct fresh *f)
+{
+	struct list l;
+
+	f->page = sysconf(_SC_PAGESIZE);
+	f->len = 8 * EGM_BLOCK;
+	egm_adev_unbind();
+	if (egm_adev_bind())
+		return false;
+	f->fd = egm_open();
+	if (f->fd < 0 || get_list(f->fd, &l) || l.head.count)
+		return false;
+	f->p = egm_map(f->fd, 0, f->len);
+	return f->p != MAP_FAILED;
+}
+
+static inline void drop_fresh(struct fresh *f)
+{
+	munmap(f->p, f->len);
+	close(f->fd);
+	if (!egm_exists(egm_node()))
+		egm_adev_bind();
+}
+
+#endif /* EGM_RETIRED_H */
