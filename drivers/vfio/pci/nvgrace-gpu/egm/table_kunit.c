@@ -29,7 +29,7 @@ struct table {
 
 #define TABLE(...)								\
 	((struct table) {							\
-		(u64[]){ __VA_ARGS__ }, sizeof((u64[]){ __VA_ARGS__ }) / sizeof(u64) \
+		(u64[]){ __VA_ARGS__ }, ARRAY_SIZE(((u64[]){ __VA_ARGS__ }))	\
 	})
 
 /* Parse a table and expect ranges: "first+count", in granules of the region. */
