@@ -222,6 +222,8 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 		if (!egm_exists(egm_node()))
 			EXPECT_EQ(0, egm_adev_bind());
 		EXPECT_TRUE(egm_exists(region[i].node));
+		/* A worker at a block has a kernel mapping of it. */
+		EXPECT_TRUE(egm_wait_zeroed());
 	}
 }
 
