@@ -55,7 +55,7 @@ static void measure_kind(const struct kind *k)
 	/* The page table that the kernel keeps aside for each huge page counts too. */
 	if (!strcmp(name, "thp"))
 		bench_add(name, "huge", "KiB",
-			  bench_field("/proc/self/smaps_rollup", "AnonHugePages:"));
+			  egm_field("/proc/self/smaps_rollup", "AnonHugePages:"));
 
 	t = bench_now();
 	bench_touch(p, BENCH_LEN);
@@ -189,7 +189,7 @@ static void measure_scrub(const char *name, int workers)
  */
 static void warm_memory(void)
 {
-	long kib = bench_field("/proc/meminfo", "MemAvailable:");
+	long kib = egm_field("/proc/meminfo", "MemAvailable:");
 	size_t len;
 	void *p;
 

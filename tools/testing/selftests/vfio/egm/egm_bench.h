@@ -102,26 +102,10 @@ static inline void bench_lap(const char *name, const char *what, double *start)
 	*start = bench_now();
 }
 
-/* The number after @key in a file of such lines; -1 if there is none. */
-static inline long bench_field(const char *path, const char *key)
-{
-	char line[256];
-	long value = -1;
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		return -1;
-	while (value < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			value = strtol(line + strlen(key), NULL, 10);
-	fclose(f);
-	return value;
-}
-
 /* KiB of this process's page tables. */
 static inline long bench_page_tables(void)
 {
-	long kib = bench_field("/proc/self/status", "VmPTE:");
+	long kib = egm_field("/proc/self/status", "VmPTE:");
 
 	if (kib < 0)
 		bench_die("/proc/self/status has no VmPTE");

@@ -14,17 +14,7 @@
 /* Bytes of page tables of this process. */
 static long page_tables(void)
 {
-	char line[128];
-	long kib = -1;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, "VmPTE:", 6))
-			kib = strtol(line + 6, NULL, 10);
-	fclose(f);
-	return kib << 10;
+	return egm_field("/proc/self/status", "VmPTE:") << 10;
 }
 
 /* What a PMD entry maps: a page of page table entries. */

@@ -114,6 +114,22 @@ static inline void egm_read_line(const char *path, char *line, size_t len)
 	fclose(f);
 }
 
+/* The number after @key in a file of such lines; -1 if there is none. */
+static inline long egm_field(const char *path, const char *key)
+{
+	char line[256];
+	long value = -1;
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return -1;
+	while (value < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			value = strtol(line + strlen(key), NULL, 10);
+	fclose(f);
+	return value;
+}
+
 /* "egm4" of "/dev/egm4". */
 static inline const char *egm_name(void)
 {
