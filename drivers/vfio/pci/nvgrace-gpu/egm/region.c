@@ -222,8 +222,8 @@ int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
  * @region: the region
  * @owner: an owner without mappings
  *
- * The blocks become dirty: they are zeroed before anyone else gets them, and ahead
- * of that if the region still has its driver.
+ * What of them was mapped becomes dirty: it is zeroed before anyone else gets it, and
+ * ahead of that if the region still has its driver.
  *
  * Context: may sleep.
  */

@@ -167,8 +167,9 @@ int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 	}
 
 	scrub->zeroed = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
+	scrub->used = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
 	scrub->busy = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
-	return scrub->zeroed && scrub->busy ? 0 : -ENOMEM;
+	return scrub->zeroed && scrub->used && scrub->busy ? 0 : -ENOMEM;
 }
 
 /**
@@ -178,6 +179,7 @@ int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 void egm_scrub_destroy(struct egm_scrub *scrub)
 {
 	bitmap_free(scrub->busy);
+	bitmap_free(scrub->used);
 	bitmap_free(scrub->zeroed);
 }
 
@@ -229,17 +231,19 @@ void egm_scrub_stop(struct egm_scrub *scrub)
 }
 
 /*
- * What a thread that needs [*@first, @end) zero is to do next: 0 if it is, -EAGAIN
- * with a block to zero, which is then its own, -EBUSY if others zero all that is
- * left, -ENODEV. *@first moves to the first block that is not zero.
+ * What a thread that is to use [@start, @end) does next: 0 if it is zero, -EAGAIN with a
+ * block to zero, which is then its own, -EBUSY if others zero all that is left, -ENODEV.
+ * *@first, from @start on, moves to the first block that is not zero.
  */
-static int egm_scrub_take(struct egm_scrub *scrub, unsigned long *first,
-			  unsigned long end, unsigned long *block)
+static int egm_scrub_take(struct egm_scrub *scrub, unsigned long start,
+			  unsigned long *first, unsigned long end, unsigned long *block)
 {
 	guard(spinlock)(&scrub->lock);
 	*first = find_next_zero_bit(scrub->zeroed, end, *first);
-	if (*first >= end)
+	if (*first >= end) {
+		bitmap_set(scrub->used, start, end - start);
 		return 0;
+	}
 	if (scrub->stopped)
 		return -ENODEV;
 	*block = egm_scrub_find(scrub, *first, end);
@@ -260,7 +264,8 @@ static bool egm_scrub_moved(struct egm_scrub *scrub, unsigned long first,
 }
 
 /**
- * egm_scrub_range - see to it that a range is zero, or was for its present owner
+ * egm_scrub_range - see to it that a range about to be mapped is zero, or was for its
+ * present owner
  * @scrub: the region's
  * @offset: first byte, from the region's start
  * @len: bytes, not 0; the range is inside the region
@@ -274,16 +279,15 @@ static bool egm_scrub_moved(struct egm_scrub *scrub, unsigned long first,
  */
 int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
 {
-	unsigned long first = offset / EGM_BLOCK_SIZE;
+	unsigned long start = offset / EGM_BLOCK_SIZE, first = start, block = start;
 	unsigned long end = (offset + len - 1) / EGM_BLOCK_SIZE + 1;
-	unsigned long block = first;
 	bool asked = false;
 	int ret;
 
 	for (;;) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = egm_scrub_take(scrub, &first, end, &block);
+		ret = egm_scrub_take(scrub, start, &first, end, &block);
 		if (!ret || ret == -ENODEV)
 			return ret;
 		if (!asked && end - first > 1) {
@@ -307,13 +311,19 @@ int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
  * @first: first block, mapped by nobody
  * @count: how many
  *
+ * What of it was given to egm_scrub_range() is dirty from now on.
+ *
  * Context: process.
  */
 void egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
 		     unsigned long count)
 {
+	unsigned long from = first, to;
+
 	guard(spinlock)(&scrub->lock);
-	bitmap_clear(scrub->zeroed, first, count);
+	for_each_set_bitrange_from(from, to, scrub->used, first + count)
+		bitmap_clear(scrub->zeroed, from, to - from);
+	bitmap_clear(scrub->used, first, count);
 }
 
 /**

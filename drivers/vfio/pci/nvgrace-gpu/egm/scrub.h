@@ -40,8 +40,10 @@ struct egm_scrub_worker {
  * @retired: which pages are left as they are
  * @lock: guards all below; innermost, nothing sleeps under it
  * @zeroed: a bit for each block, set once it was zeroed for its next or present
- *	    owner, cleared when that owner is gone. While it is clear, nobody has
- *	    any of the block mapped
+ *	    owner, cleared when an owner who used it is gone. While it is clear,
+ *	    nobody has any of the block mapped
+ * @used: a bit for each block, set before any of it is mapped: what is owned and was
+ *	  never mapped stays zero
  * @busy: a bit for each block, set while a thread zeroes it
  * @cursor: where workers look for the next block
  * @stopped: zeroing has ended for good
@@ -56,6 +58,7 @@ struct egm_scrub {
 
 	spinlock_t lock;	/* guards all below */
 	unsigned long *zeroed;
+	unsigned long *used;
 	unsigned long *busy;
 	unsigned long cursor;
 	bool stopped;

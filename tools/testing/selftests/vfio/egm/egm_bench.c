@@ -147,38 +147,29 @@ static void measure_threads(const char *name, int threads)
 	bench_unmap(p, BENCH_LEN);
 }
 
-/*
- * A region that was bound anew is all dirty. The clock starts when bind is done, with
- * what is left then: making the device is no part of zeroing.
- */
 static void measure_scrub(const char *name, int workers)
 {
 	int64_t before, left;
 	double t, us;
-	int ret;
 
-	set_workers(0);
-	ret = egm_adev_unbind();
-	if (ret)
-		bench_die("unbind %s: %s", egm_adev(), strerror(ret));
-	set_workers(workers);
-	ret = egm_adev_bind();
-	if (ret)
-		bench_die("bind %s: %s", egm_adev(), strerror(ret));
-
-	t = bench_now();
+	make_dirty();
 	before = egm_pending();
-	if (before < (int64_t)BENCH_LEN / 2)
-		bench_die("%s: only %lld bytes left to zero after bind", egm_node(),
-			  (long long)before);
+	set_workers(workers);
+	t = bench_now();
+	/* The end of a file starts them. */
+	close(open_region());
+	/* Seldom, for whoever looks takes the CPU from a worker; so not to its end. */
 	do {
-		usleep(1000);
+		usleep(20000);
 		left = egm_pending();
 		us = bench_now() - t;
 		if (left < 0 || us > 6e7)
 			bench_die("%s: %lld bytes left to zero after %.0f s", egm_node(),
 				  (long long)left, us / 1e6);
-	} while (left);
+	} while (left > before / 4);
+	if (!left)
+		bench_die("%s: zeroed before anyone looked", egm_node());
+	before -= left;
 	bench_add(name, "scrub", "MiB/s", before / 1048576.0 / (us / 1e6));
 	set_workers(0);
 }
@@ -237,10 +228,13 @@ static void measure_all(int samples)
 			if (kinds[i].region)
 				measure_zeroed(&kinds[i]);
 		}
-		measure_scrub("scrub-1", 1);
-		measure_scrub("scrub-2", 2);
-		measure_threads("memset-1", 1);
-		measure_threads("memset-2", 2);
+		/* Soon done, and what a second CPU gives changes by the moment. */
+		for (i = 0; i < 3; i++) {
+			measure_scrub("scrub-1", 1);
+			measure_scrub("scrub-2", 2);
+			measure_threads("memset-1", 1);
+			measure_threads("memset-2", 2);
+		}
 	}
 }
 

@@ -77,22 +77,20 @@ static inline uint64_t region_size(void)
 	return size;
 }
 
-/* Nothing of the region is zeroed, and nobody zeroes ahead. */
+/* Nothing of the region is zeroed, and nobody zeroes ahead: as if just found. */
 static inline void make_dirty(void)
 {
-	int64_t size = region_size();
-	int i;
+	int ret;
 
 	set_workers(0);
-	/* A worker may be about to end its last block. */
-	for (i = 0; i < 100; i++) {
-		own_once(size);
-		if (egm_pending() >= size)
-			return;
-		usleep(10000);
-	}
-	bench_die("%s: %lld of %lld bytes are dirty though workers are off", egm_node(),
-		  (long long)egm_pending(), (long long)size);
+	ret = egm_adev_unbind();
+	if (!ret)
+		ret = egm_adev_bind();
+	if (ret)
+		bench_die("bind %s anew: %s", egm_adev(), strerror(ret));
+	if (egm_pending() < (int64_t)region_size())
+		bench_die("%s: only %lld bytes are dirty though workers are off", egm_node(),
+			  (long long)egm_pending());
 }
 
 /* All of it is zeroed. The end of a file starts the workers. */

@@ -145,6 +145,30 @@ TEST_F(scrub, owned_content_is_left_alone)
 	munmap(p, len);
 }
 
+/* What was mapped, but not touched, was given to nobody. */
+TEST_F(scrub, untouched_memory_stays_zero)
+{
+	size_t page = sysconf(_SC_PAGESIZE), huge = page * page / sizeof(uint64_t);
+	size_t size = egm_size(self->fd);
+	char *p;
+
+	egm_set_workers(4);
+	close(egm_open());
+	ASSERT_TRUE(egm_wait_zeroed());
+	egm_set_workers(0);
+	p = egm_map(self->fd, 0, size);
+	ASSERT_NE(MAP_FAILED, p);
+	p[size / 2] = PATTERN;
+	munmap(p, size);
+	close(self->fd);
+	EXPECT_EQ(huge, egm_pending());
+	self->fd = egm_open();
+	p = egm_map(self->fd, 0, size);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(0, p[size / 2]);
+	munmap(p, size);
+}
+
 struct toucher {
 	pthread_t thread;
 	pthread_barrier_t *barrier;
