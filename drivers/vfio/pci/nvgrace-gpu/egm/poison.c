@@ -35,7 +35,8 @@ static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn
 
 	if (pfn < first || page >= PHYS_PFN(region->size))
 		return -EFAULT;
-	if (page < vma_start_pgoff(vma) || page - vma_start_pgoff(vma) >= vma_pages(vma))
+	/* One comparison for both bounds: below the first page the difference wraps. */
+	if (page - vma_start_pgoff(vma) >= vma_pages(vma))
 		return -EFAULT;
 
 	ret = egm_retired_report(&region->retired, (u64)page << PAGE_SHIFT, PAGE_SIZE);
