@@ -4,7 +4,7 @@
 # Firmware's table of retired pages: what of it is believed, and that the kernel leaves
 # such pages as they are.
 . /egm/bin/tap.sh
-plan 11
+plan 12
 g=65536
 list() { /egm/tests/egm_poke "/dev/$1" retired; }
 list_is() { dev=$1; shift; list "$dev"; [ "$(list "$dev")" = "$(printf '%s\n' "$@")" ]; }
@@ -12,6 +12,12 @@ bytes_are() { [ "$(cat "/sys/class/egm/$1/retired_bytes")" = "$2" ]; }
 
 check "the good entries, sorted and merged" list_is egm4 \
 	"0x30000 0x20000" "0x90000 0x10000" "0xa00000 0x10000" "0xfff0000 0x10000"
+same_list() { [ -n "$(list egm4)" ] && [ "$(list egm4)" = "$(/egm/tests/egm_poke32 /dev/egm4 retired)" ]; }
+if [ -e /egm/tests/egm_poke32 ]; then
+	check "the same for a program of 32 bits" same_list
+else
+	skip "the same for a program of 32 bits" "this kernel runs none"
+fi
 check "as many bytes" bytes_are egm4 $((5 * g))
 check "one line says what was ignored" \
 	[ "$(dmesg | grep -c 'egm.4: ignored 5 of 10 entries')" = 1 ]

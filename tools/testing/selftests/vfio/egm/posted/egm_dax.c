@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Some memory that the kernel does not manage as a device-dax device: for benchmarks
+ * only. Firmware would have to describe the memory for one to come up by itself.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/device/faux.h>
+#include <linux/err.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
+#include <linux/pgtable.h>
+#include <linux/range.h>
+
+#include "bus.h"
+
+static unsigned long long base;
+module_param(base, ullong, 0444);
+MODULE_PARM_DESC(base, "physical address of the range");
+
+static unsigned long long size;
+module_param(size, ullong, 0444);
+MODULE_PARM_DESC(size, "bytes of the range");
+
+static struct faux_device *egm_dax;
+
+static int egm_dax_probe(struct faux_device *faux)
+{
+	struct range range = { .start = base, .end = base + size - 1 };
+	struct dev_dax_data data = { .id = -1, .size = size };
+
+	data.dax_region = alloc_dax_region(&faux->dev, 0, &range, NUMA_NO_NODE,
+					   PMD_SIZE, 0);
+	if (!data.dax_region)
+		return -ENOMEM;
+	return PTR_ERR_OR_ZERO(devm_create_dev_dax(&data));
+}
+
+static const struct faux_device_ops egm_dax_ops = {
+	.probe = egm_dax_probe,
+};
+
+static int __init egm_dax_init(void)
+{
+	u64 end;
+
+	if (!base || !size || check_add_overflow((u64)base, (u64)size, &end) ||
+	    region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_DISJOINT) {
+		pr_err("parameters base and size must name memory that is not System RAM\n");
+		return -EINVAL;
+	}
+
+	egm_dax = faux_device_create("egm_dax", NULL, &egm_dax_ops);
+	return egm_dax ? 0 : -ENODEV;
+}
+module_init(egm_dax_init);
+
+static void __exit egm_dax_exit(void)
+{
+	faux_device_destroy(egm_dax);
+}
+module_exit(egm_dax_exit);
+
+MODULE_DESCRIPTION("Memory as device-dax, for benchmarks only");
+MODULE_AUTHOR("The nvgrace-egm authors");
+MODULE_LICENSE("GPL");
