@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: default
+# A page of a running KVM guest goes bad: what QEMU says is shown; nobody else is told.
+. /egm/bin/tap.sh
+# shellcheck source=scripts/guest/console.sh
+. /egm/bin/console.sh
+plan 11
+poke=/egm/tests/egm_poke
+base=$(sed -n 's/^ *\([0-9a-f]*\)-.* : egm4$/0x\1/p' /proc/iomem)
+bytes() { cat /sys/class/egm/egm4/retired_bytes; }
+
+# With ras=on QEMU tells the guest by ACPI, for which there has to be firmware.
+cp /egm/firmware/vars.fd /tmp/vars.fd
+export QEMU_MACHINE=,ras=on
+export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/code.fd
+	-drive if=pflash,format=raw,file=/tmp/vars.fd"
+start() { start_guest p1 churn egm4=256M && wait_says p1 'guest: churns'; }
+check "a guest that uses all its memory, ras=on" start
+# Another user of the region, and of the kernel's time.
+$poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
+holder=$!
+check "another process has the next blocks" wait_until 10 test -s /tmp/p2
+sleep 3
+inject() { echo $((base + 0x8000000)) >/sys/devices/system/memory/hard_offline_page; }
+check "a page in the middle of the guest goes bad" inject
+retired() { [ "$(bytes)" -gt 0 ]; }
+check "it is on the list" wait_until 10 retired
+# QEMU dies or reports; a guest that is told goes on without the page.
+noticed() {
+	guest_gone || says p1 'kvm run failed\|Bad address\|emory error' || says p1 'memtest ended'
+}
+check "QEMU or the guest notices" wait_until 60 noticed
+sed -n '/churns/,$p' /tmp/p1 | tail -n +2 | head -n 12 | sed 's/^/# /'
+if guest_gone; then echo "# QEMU is gone"; else echo "# QEMU is there"; fi
+check "the other process is not told" alive $holder
+check "the kernel has nothing else to complain about" sh -c "! dmesg | grep -E 'WARNING|BUG:|Call trace|Oops'"
+dmesg | grep -iE 'egm4|memory failure|hwpoison' | tail -n 5 | sed 's/^/# /'
+kill $holder
+wait $holder 2>/dev/null
+kill_guest
+check "the next user is told of it" retired
+listed() { $poke /dev/egm4 retired; [ "$($poke /dev/egm4 retired | cut -d' ' -f1)" = 0x8000000 ]; }
+check "where it is" listed
+unset QEMU_MACHINE QEMU_WORDS
+next() { start_guest p3 mark POISON egm4=256M && wait_says p3 'guest: marked'; }
+check "and has a guest" next
+check "that ends well" end_guest p3
+# What was found at run time goes with the region.
+echo nvgrace_gpu_vfio_pci.egm.4 >/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/unbind
+echo nvgrace_gpu_vfio_pci.egm.4 >/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/bind
+done_testing

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: default
+# What a guest sees of EGM: its size, its NUMA nodes, all of it good memory, however
+# QEMU is told to map it; how KVM maps it.
+. /egm/bin/tap.sh
+# shellcheck source=scripts/guest/console.sh
+. /egm/bin/console.sh
+plan 14
+
+page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1)
+# sees NAME NODE MIN MAX - the guest's node has so many kB
+sees() {
+	kb=$(sed -n "s/.*guest: node$2: .* \([0-9]*\) kB.*/\1/p" "/tmp/$1" | tail -n 1)
+	echo "node$2: $kb kB"
+	[ "$kb" -ge "$3" ] && [ "$kb" -le "$4" ]
+}
+runs() { start_guest "$@" && wait_says "$1" 'guest: memtest: .* good'; }
+# Pages (level 3) of its RAM in the guest's stage 2.
+small() {
+	awk '/^0x/ && $1 >= "0x0000000040000000" && $3 == 3 && NF > 4' \
+		/sys/kernel/debug/kvm/*/stage2_page_tables | wc -l
+}
+
+export ALIGN=default
+check "one socket, align default: all memory is good" runs m1 memtest egm4=256M
+check "its size" sees m1 0 200000 262144
+check "it ends well" end_guest m1
+
+export ALIGN=2M EGM_BACKEND=,prealloc=on,prealloc-threads=2
+check "align=2M, prealloc=on: all memory is good" runs m2 memtest egm4=256M
+resident() { grep -A 3 /dev/egm4 "/proc/$(guest_pid)/smaps" | grep -q 'Size: *262144 kB'; }
+check "mapped as one" resident
+if [ "$page_kib" != 4 ]; then
+	skip "stage 2 in blocks" "a block is $((page_kib * page_kib / 8)) MiB here, more than the guest has"
+elif [ ! -e /sys/kernel/debug/kvm ]; then
+	skip "stage 2 in blocks" "no debugfs of KVM"
+else
+	blocks() { echo "$(small) lines of pages"; [ "$(small)" = 0 ]; }
+	check "stage 2 in blocks" blocks
+fi
+check "it ends well" end_guest m2
+unset EGM_BACKEND
+
+two() { start_guest m3 mark TWO-SOCKETS egm4=192M egm5=320M && wait_says m3 'guest: marked'; }
+check "two sockets, two nodes" two
+check "size of the first" sees m3 0 150000 196608
+check "size of the second" sees m3 1 260000 327680
+check "it ends well" end_guest m3
+
+# Each starts QEMU anew on the same memory.
+again() {
+	REBOOT=1 start_guest m4 mark REBOOT egm4=256M && wait_says m4 'guest: marked' &&
+		tell m4 again && wait_says m4 'guest: marked' 2
+}
+check "a guest that reboots comes back" again
+reset() {
+	end_guest m4
+	export QEMU_WORDS="-monitor pipe:/tmp/mon" REBOOT=1
+	rm -f /tmp/mon.in /tmp/mon.out
+	mkfifo /tmp/mon.in /tmp/mon.out
+	cat <>/tmp/mon.out >/tmp/monitor &
+	start_guest m5 mark RESET egm4=256M && wait_says m5 'guest: marked' &&
+		echo system_reset >/tmp/mon.in && wait_says m5 'guest: marked' 2
+}
+check "system_reset too" reset
+check "it ends well" end_guest m5
+done_testing

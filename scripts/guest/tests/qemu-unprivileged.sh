@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: default
+# QEMU without privileges: by the group that the udev rule gives the node, and not
+# without it.
+. /egm/bin/tap.sh
+# shellcheck source=scripts/guest/console.sh
+. /egm/bin/console.sh
+plan 5
+gid=108
+# A user and the group, where there was root alone.
+printf 'root:x:0:0:root:/root:/bin/sh\nvm:x:1000:1000::/:/bin/sh\n' >/tmp/passwd
+printf 'root:x:0:\nvm:x:1000:\nkvm:x:108:\n' >/tmp/group
+mount -o bind /tmp/passwd /etc/passwd
+mount -o bind /tmp/group /etc/group
+# What scripts/udev/70-nvgrace-egm.rules has udev do.
+mode() { chgrp $gid /dev/egm4 /dev/kvm && chmod 0660 /dev/egm4 && chmod 0666 /dev/kvm; }
+denied() { ! AS=vm:vm egm-guest boot egm4=256M </dev/null >/tmp/u1 2>&1 && grep -i 'permission denied' /tmp/u1; }
+start() { AS=vm:kvm start_guest u2 mark UNPRIVILEGED egm4=256M && wait_says u2 'guest: marked'; }
+who() { grep -E '^(Uid|Gid|CapEff)' "/proc/$(guest_pid)/status" | tee /dev/stderr | grep -q 'CapEff:.*0000000000000000'; }
+
+check "the rule's group and mode" mode
+check "another group is refused" denied
+check "a guest by the group" start
+check "without a capability" who
+check "it ends well" end_guest u2
+chmod 0600 /dev/egm4
+umount /etc/passwd /etc/group
+done_testing

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * egm_vhost_user SOCKET TEXT - the smallest vhost-user back end: take one connection,
+ * map the guest's memory by the descriptors that come over it, look for TEXT.
+ *
+ * What a program such as virtiofsd does with a guest's RAM. Prints a line when it has
+ * mapped, and one when it has looked, for each line on its standard input; keeps the
+ * descriptors and mappings until that ends, also when the front end is gone.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The protocol, as far as a device without configuration needs it. */
+enum {
+	GET_FEATURES = 1,
+	SET_MEM_TABLE = 5,
+	GET_VRING_BASE = 11,
+	GET_PROTOCOL_FEATURES = 15,
+	GET_QUEUE_NUM = 17,
+
+	VERSION = 1,
+	REPLY = 1 << 2,
+	MAX_REGIONS = 8,
+};
+
+/* VIRTIO_F_VERSION_1, VHOST_USER_F_PROTOCOL_FEATURES */
+#define FEATURES	0x140000000ULL
+
+#define __packed __attribute__((packed))
+
+struct region {
+	uint64_t guest_addr;
+	uint64_t size;
+	uint64_t user_addr;
+	uint64_t offset;
+};
+
+struct message {
+	uint32_t request;
+	uint32_t flags;
+	uint32_t size;
+	union {
+		uint64_t number;
+		struct {
+			uint32_t index, num;
+		} state;
+		struct {
+			uint32_t count, padding;
+			struct region region[MAX_REGIONS];
+		} memory;
+		char bytes[1024];
+	};
+} __packed;
+
+#define HEADER	offsetof(struct message, number)
+
+static char *mapped[MAX_REGIONS];
+static uint64_t sizes[MAX_REGIONS];
+static unsigned int count;
+
+static void map_table(const struct message *m, const int *fds, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		munmap(mapped[i], sizes[i]);
+	count = 0;
+	for (i = 0; i < n && i < m->memory.count; i++) {
+		struct region r = m->memory.region[i];
+
+		mapped[i] = mmap(NULL, r.size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[i],
+				 r.offset);
+		if (mapped[i] == MAP_FAILED) {
+			printf("vhost-user: mmap: %s\n", strerror(errno));
+			exit(1);
+		}
+		sizes[i] = r.size;
+		count++;
+	}
+	printf("vhost-user: mapped %u regions\n", count);
+}
+
+static int receive(int sock, struct message *m, int *fds)
+{
+	char control[CMSG_SPACE(MAX_REGIONS * sizeof(int))];
+	struct iovec iov = { .iov_base = m, .iov_len = HEADER };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	int n = 0;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_WAITALL) != HEADER)
+		return -1;
+	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+			n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+			memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+		}
+	if (m->size > sizeof(m->bytes) ||
+	    (m->size && recv(sock, m->bytes, m->size, MSG_WAITALL) != m->size))
+		return -1;
+	return n;
+}
+
+static void answer(int sock, struct message *m, uint32_t size)
+{
+	m->flags = VERSION | REPLY;
+	m->size = size;
+	if (send(sock, m, HEADER + size, MSG_NOSIGNAL) != (ssize_t)(HEADER + size))
+		perror("vhost-user: send");
+}
+
+static bool serve(int sock)
+{
+	int fds[MAX_REGIONS], n;
+	struct message m;
+
+	n = receive(sock, &m, fds);
+	if (n < 0)
+		return false;
+	switch (m.request) {
+	case GET_FEATURES:
+		m.number = FEATURES;
+		answer(sock, &m, sizeof(m.number));
+		break;
+	case GET_PROTOCOL_FEATURES:
+		m.number = 0;
+		answer(sock, &m, sizeof(m.number));
+		break;
+	case GET_QUEUE_NUM:
+		m.number = 1;
+		answer(sock, &m, sizeof(m.number));
+		break;
+	case GET_VRING_BASE:
+		m.state.num = 0;
+		answer(sock, &m, sizeof(m.state));
+		break;
+	case SET_MEM_TABLE:
+		map_table(&m, fds, n);
+		/* The descriptors stay open, as a back end's do. */
+		break;
+	}
+	return true;
+}
+
+static void look(const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (memmem(mapped[i], sizes[i], text, strlen(text))) {
+			printf("vhost-user: \"%s\" is there\n", text);
+			return;
+		}
+	printf("vhost-user: \"%s\" is not there\n", text);
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	char line[64];
+	int listener;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc != 3 || strlen(argv[1]) >= sizeof(addr.sun_path)) {
+		fprintf(stderr, "usage: egm_vhost_user SOCKET TEXT\n");
+		return 2;
+	}
+	strcpy(addr.sun_path, argv[1]);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    listen(listener, 1)) {
+		perror(argv[1]);
+		return 2;
+	}
+	pfd[1].fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (pfd[1].fd < 0) {
+		perror("accept");
+		return 2;
+	}
+	while (poll(pfd, 2, -1) > 0) {
+		if (pfd[1].revents && !serve(pfd[1].fd)) {
+			printf("vhost-user: the front end is gone\n");
+			close(pfd[1].fd);
+			pfd[1].fd = -1;
+		}
+		if (pfd[0].revents) {
+			if (read(0, line, sizeof(line)) <= 0)
+				return 0;
+			look(argv[2]);
+		}
+	}
+	return 1;
+}
