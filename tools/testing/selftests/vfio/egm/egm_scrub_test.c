@@ -161,7 +161,9 @@ TEST_F(scrub, untouched_memory_stays_zero)
 	p[size / 2] = PATTERN;
 	munmap(p, size);
 	close(self->fd);
-	EXPECT_EQ(huge, egm_pending());
+	/* An entry need not begin where a block does. */
+	EXPECT_LT(0, egm_pending());
+	EXPECT_GE(huge + EGM_BLOCK, egm_pending());
 	self->fd = egm_open();
 	p = egm_map(self->fd, 0, size);
 	ASSERT_NE(MAP_FAILED, p);

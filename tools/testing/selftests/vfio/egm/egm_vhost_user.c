@@ -13,13 +13,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -39,8 +39,6 @@ enum {
 /* VIRTIO_F_VERSION_1, VHOST_USER_F_PROTOCOL_FEATURES */
 #define FEATURES	0x140000000ULL
 
-#define __packed __attribute__((packed))
-
 struct region {
 	uint64_t guest_addr;
 	uint64_t size;
@@ -48,10 +46,13 @@ struct region {
 	uint64_t offset;
 };
 
+/* Two on the wire, without the padding between them. */
 struct message {
-	uint32_t request;
-	uint32_t flags;
-	uint32_t size;
+	struct {
+		uint32_t request;
+		uint32_t flags;
+		uint32_t size;
+	} head;
 	union {
 		uint64_t number;
 		struct {
@@ -63,9 +64,7 @@ struct message {
 		} memory;
 		char bytes[1024];
 	};
-} __packed;
-
-#define HEADER	offsetof(struct message, number)
+};
 
 static char *mapped[MAX_REGIONS];
 static uint64_t sizes[MAX_REGIONS];
@@ -96,7 +95,7 @@ static void map_table(const struct message *m, const int *fds, unsigned int n)
 static int receive(int sock, struct message *m, int *fds)
 {
 	char control[CMSG_SPACE(MAX_REGIONS * sizeof(int))];
-	struct iovec iov = { .iov_base = m, .iov_len = HEADER };
+	struct iovec iov = { .iov_base = &m->head, .iov_len = sizeof(m->head) };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control),
@@ -104,25 +103,31 @@ static int receive(int sock, struct message *m, int *fds)
 	struct cmsghdr *c;
 	int n = 0;
 
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_WAITALL) != HEADER)
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_WAITALL) != sizeof(m->head))
 		return -1;
 	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
 			n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 			memcpy(fds, CMSG_DATA(c), n * sizeof(int));
 		}
-	if (m->size > sizeof(m->bytes) ||
-	    (m->size && recv(sock, m->bytes, m->size, MSG_WAITALL) != m->size))
+	if (m->head.size > sizeof(m->bytes) ||
+	    (m->head.size &&
+	     recv(sock, m->bytes, m->head.size, MSG_WAITALL) != m->head.size))
 		return -1;
 	return n;
 }
 
 static void answer(int sock, struct message *m, uint32_t size)
 {
-	m->flags = VERSION | REPLY;
-	m->size = size;
-	if (send(sock, m, HEADER + size, MSG_NOSIGNAL) != (ssize_t)(HEADER + size))
-		perror("vhost-user: send");
+	struct iovec iov[2] = {
+		{ .iov_base = &m->head, .iov_len = sizeof(m->head) },
+		{ .iov_base = m->bytes, .iov_len = size },
+	};
+
+	m->head.flags = VERSION | REPLY;
+	m->head.size = size;
+	if (writev(sock, iov, 2) != (ssize_t)(sizeof(m->head) + size))
+		perror("vhost-user: writev");
 }
 
 static bool serve(int sock)
@@ -133,7 +138,7 @@ static bool serve(int sock)
 	n = receive(sock, &m, fds);
 	if (n < 0)
 		return false;
-	switch (m.request) {
+	switch (m.head.request) {
 	case GET_FEATURES:
 		m.number = FEATURES;
 		answer(sock, &m, sizeof(m.number));
