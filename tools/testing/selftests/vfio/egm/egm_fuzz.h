@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model that egm_fuzz_test compares the driver with: what each page of the region
+ * holds and whose it is, and what each page of a fixed arena of addresses maps.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_FUZZ_H
+#define EGM_FUZZ_H
+
+#include "egm_retired.h"
+
+#define BLOCKS		6		/* of the region that are played with */
+#define ARENA_BLOCKS	16
+#define MAX_FDS		6
+#define MAX_FILES	64
+#define MAX_RPAGES	(BLOCKS * (EGM_BLOCK >> 12))
+#define MAX_VPAGES	(ARENA_BLOCKS * (EGM_BLOCK >> 12))
+#define NOBODY		-1
+
+/* An open file of the region: alive while a descriptor or a page of a mapping is. */
+struct file {
+	int fds;
+	int vpages;
+	bool gone;
+};
+
+struct vpage {
+	int file;		/* NOBODY: not mapped */
+	unsigned int rpage;	/* of the region */
+	unsigned int vma;	/* changes where a VMA ends for sure */
+	int prot;
+};
+
+static struct file files[MAX_FILES];
+static int fd_of[MAX_FDS], file_of[MAX_FDS];	/* -1: free */
+static int owner[BLOCKS];
+static uint64_t content[MAX_RPAGES];
+static bool blocked[MAX_RPAGES], listed[MAX_RPAGES];
+static struct vpage vpages[MAX_VPAGES];
+static unsigned int last_vma;
+static bool bound;
+static char *arena;
+static size_t page;
+static unsigned int rpages, vpage_count, per_block;
+static unsigned int bad_pages;
+
+static inline void model_new_region(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < BLOCKS; i++)
+		owner[i] = NOBODY;
+	memset(content, 0, sizeof(content));
+	memset(blocked, 0, sizeof(blocked));
+	memset(listed, 0, sizeof(listed));
+	bad_pages = 0;
+	bound = true;
+}
+
+/* The last reference of a file may be gone: its blocks are free, and zero but for what is bad. */
+static inline void model_put(int file)
+{
+	unsigned int b, i;
+
+	if (files[file].fds || files[file].vpages || files[file].gone)
+		return;
+	for (b = 0; b < BLOCKS; b++) {
+		if (owner[b] != file)
+			continue;
+		owner[b] = NOBODY;
+		for (i = b * per_block; i < (b + 1) * per_block; i++) {
+			blocked[i] = false;
+			if (!listed[i])
+				content[i] = 0;
+		}
+	}
+}
+
+static inline int model_open(void)
+{
+	int f;
+
+	for (f = 0; f < MAX_FILES; f++)
+		if (!files[f].fds && !files[f].vpages) {
+			files[f] = (struct file) { .fds = 1 };
+			return f;
+		}
+	abort();
+}
+
+static inline void model_unmap(unsigned int first, unsigned int count)
+{
+	unsigned int i;
+	int f;
+
+	for (i = first; i < first + count; i++) {
+		f = vpages[i].file;
+		if (f == NOBODY)
+			continue;
+		vpages[i].file = NOBODY;
+		files[f].vpages--;
+		model_put(f);
+	}
+}
+
+static inline void model_map(unsigned int first, unsigned int count, int file,
+			     unsigned int rpage, int prot)
+{
+	unsigned int i;
+
+	/* It may hold the last reference to itself. */
+	files[file].vpages += count;
+	model_unmap(first, count);
+	last_vma++;
+	for (i = 0; i < count; i++) {
+		vpages[first + i] = (struct vpage) {
+			.file = file, .rpage = rpage + i, .vma = last_vma, .prot = prot,
+		};
+		owner[(rpage + i) / per_block] = file;
+	}
+}
+
+/* What mmap of so many pages must say. */
+static inline int model_mmap_errno(int file, uint64_t rpage, unsigned int count, bool shared,
+				   uint64_t region_pages)
+{
+	unsigned int b;
+
+	if (!shared || rpage >= region_pages || count > region_pages - rpage)
+		return EINVAL;
+	if (files[file].gone)
+		return ENODEV;
+	for (b = rpage / per_block; b <= (rpage + count - 1) / per_block; b++)
+		if (owner[b] != NOBODY && owner[b] != file)
+			return EBUSY;
+	return 0;
+}
+
+/* Is [first, first + count) of one VMA? */
+static inline bool model_one_vma(unsigned int first, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = first; i < first + count; i++)
+		if (vpages[i].file == NOBODY || vpages[i].vma != vpages[first].vma)
+			return false;
+	return true;
+}
+
+/* A VMA ends where the page before is of another one. */
+static inline void model_end_vma(unsigned int at)
+{
+	unsigned int i, old = vpages[at].vma;
+
+	last_vma++;
+	for (i = at; i < vpage_count && vpages[i].file != NOBODY && vpages[i].vma == old; i++)
+		vpages[i].vma = last_vma;
+}
+
+/* What is on both sides of a range's ends is two VMAs from now on. */
+static inline void model_split(unsigned int first, unsigned int count)
+{
+	model_end_vma(first);
+	if (first + count < vpage_count)
+		model_end_vma(first + count);
+}
+
+/* The signal's code that a touch must raise, 0 for none. */
+static inline int model_touch(unsigned int v, bool write)
+{
+	const struct vpage *p = &vpages[v];
+
+	if (p->file == NOBODY)
+		return SEGV_MAPERR;
+	if (!(p->prot & (write ? PROT_WRITE : PROT_READ | PROT_WRITE)))
+		return SEGV_ACCERR;
+	if (files[p->file].gone)
+		return BUS_ADRERR;
+	return blocked[p->rpage] ? BUS_MCEERR_AR : 0;
+}
+
+#endif /* EGM_FUZZ_H */
