@@ -121,19 +121,19 @@ static inline void model_map(unsigned int first, unsigned int count, int file,
 	}
 }
 
-/* What mmap of so many pages must say. */
-static inline int model_mmap_errno(int file, uint64_t rpage, unsigned int count, bool shared,
-				   uint64_t region_pages)
+/* What mmap of so many pages must say, 0 or an errno below it. */
+static inline int model_mmap(int file, uint64_t rpage, unsigned int count, bool shared,
+			     uint64_t region_pages)
 {
 	unsigned int b;
 
 	if (!shared || rpage >= region_pages || count > region_pages - rpage)
-		return EINVAL;
+		return -EINVAL;
 	if (files[file].gone)
-		return ENODEV;
+		return -ENODEV;
 	for (b = rpage / per_block; b <= (rpage + count - 1) / per_block; b++)
 		if (owner[b] != NOBODY && owner[b] != file)
-			return EBUSY;
+			return -EBUSY;
 	return 0;
 }
 
