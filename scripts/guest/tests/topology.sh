@@ -11,7 +11,7 @@ by_file() { ls -l /proc/[0-9]*/fd/* 2>/dev/null | grep -o '/proc/.*/dev/egm.*'; 
 by_mapping() { grep -l /dev/egm /proc/[0-9]*/maps; }
 
 check "size" shows egm4/egm_size:0x40000000
-check "NUMA node" shows egm4/numa_node:4
+check "NUMA node" shows egm4/numa_node:1
 check "GPUs" shows egm5/gpu_devices:0000:00:12.0
 check "retired pages" shows egm4/retired_bytes:0
 /egm/tests/egm_poke /dev/egm4 hold 600 0 0x200000 >/tmp/held 2>&1 &
