@@ -187,9 +187,22 @@ static inline const char *no_posted(void)
 
 static inline const char *no_dax(void)
 {
+	static char why[128];
+	void *p;
+	int fd;
+
 	if (!egm_exists(DAX))
 		return "no " DAX;
-	return read_number(DAX_SIZE) < (long)BENCH_LEN ? DAX " is smaller than 1 GiB" : NULL;
+	if (read_number(DAX_SIZE) < (long)BENCH_LEN)
+		return DAX " is smaller than 1 GiB";
+	fd = open_node(DAX);
+	p = map_congruent(fd);
+	snprintf(why, sizeof(why), DAX ": mmap: %s", strerror(errno));
+	close(fd);
+	if (p == MAP_FAILED)
+		return why;
+	munmap(p, BENCH_LEN);
+	return NULL;
 }
 
 /* A kind of memory. */
