@@ -9,23 +9,12 @@
 
 #include <linux/device/faux.h>
 #include <linux/err.h>
-#include <linux/ioport.h>
-#include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/numa.h>
-#include <linux/overflow.h>
 #include <linux/pgtable.h>
 #include <linux/range.h>
 
 #include "bus.h"
-
-static unsigned long long base;
-module_param(base, ullong, 0444);
-MODULE_PARM_DESC(base, "physical address of the range");
-
-static unsigned long long size;
-module_param(size, ullong, 0444);
-MODULE_PARM_DESC(size, "bytes of the range");
+#include "egm_range.h"
 
 static struct faux_device *egm_dax;
 
@@ -47,14 +36,10 @@ static const struct faux_device_ops egm_dax_ops = {
 
 static int __init egm_dax_init(void)
 {
-	u64 end;
+	int ret = range_check();
 
-	if (!base || !size || check_add_overflow((u64)base, (u64)size, &end) ||
-	    region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_DISJOINT) {
-		pr_err("parameters base and size must name memory that is not System RAM\n");
-		return -EINVAL;
-	}
+	if (ret)
+		return ret;
 
 	egm_dax = faux_device_create("egm_dax", NULL, &egm_dax_ops);
 	return egm_dax ? 0 : -ENODEV;

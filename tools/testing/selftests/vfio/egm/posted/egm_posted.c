@@ -10,14 +10,11 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/align.h>
 #include <linux/fs.h>
 #include <linux/io.h>
-#include <linux/ioport.h>
 #include <linux/minmax.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
@@ -25,16 +22,10 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
+#include "egm_range.h"
+
 /* Long enough to make mapping it cheap, short enough to be interrupted soon. */
 #define POSTED_CHUNK	SZ_64M
-
-static unsigned long long base;
-module_param(base, ullong, 0444);
-MODULE_PARM_DESC(base, "physical address of the range");
-
-static unsigned long long size;
-module_param(size, ullong, 0444);
-MODULE_PARM_DESC(size, "bytes of the range");
 
 static bool zero = true;
 module_param(zero, bool, 0444);
@@ -102,21 +93,10 @@ static struct miscdevice posted_misc = {
 
 static int __init posted_init(void)
 {
-	u64 end;
-	int ret;
+	int ret = range_check();
 
-	if (!base || !size || !PAGE_ALIGNED(base) || !PAGE_ALIGNED(size) ||
-	    check_add_overflow((u64)base, (u64)size, &end)) {
-		pr_err("parameters base and size must name a page-aligned range\n");
-		return -EINVAL;
-	}
-
-	/* It would be zeroed under whoever uses it. */
-	if (region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_DISJOINT) {
-		pr_err("%#llx bytes at %#llx hold System RAM\n", size, base);
-		return -EBUSY;
-	}
+	if (ret)
+		return ret;
 
 	if (!request_mem_region_exclusive(base, size, "egm_posted")) {
 		pr_err("%#llx bytes at %#llx are claimed, see /proc/iomem\n",
