@@ -22,9 +22,10 @@ alive() { kill -0 "$1" 2>/dev/null; }
 # says NAME PATTERN [COUNT] - has it been said, so often?
 says() { [ "$(grep -ac "$2" "/tmp/$1")" -ge "${3:-1}" ]; }
 
-# wait_says NAME PATTERN [COUNT] - it is said before QEMU is gone
+# wait_says SECONDS NAME PATTERN [COUNT] - it is said in time, and before QEMU is gone
 wait_says() {
-	tap_left=120
+	tap_left=$1
+	shift
 	until says "$@"; do
 		tap_left=$((tap_left - 1))
 		if [ $tap_left -le 0 ] || ! alive "$guest"; then
@@ -47,7 +48,7 @@ end_guest() {
 
 # kill_guest - at once
 kill_guest() {
-	kill -9 "$guest"
+	kill -9 "$guest" 2>/dev/null
 	wait "$guest" 2>/dev/null
 	true
 }

@@ -15,7 +15,7 @@ sees() {
 	echo "node$2: $kb kB"
 	[ "$kb" -ge "$3" ] && [ "$kb" -le "$4" ]
 }
-runs() { start_guest "$@" && wait_says "$1" 'guest: memtest: .* good'; }
+runs() { start_guest "$@" && wait_says 120 "$1" 'guest: memtest: .* good'; }
 # Pages (level 3) of its RAM in the guest's stage 2.
 small() {
 	awk '/^0x/ && $1 >= "0x0000000040000000" && $3 == 3 && NF > 4' \
@@ -42,7 +42,7 @@ fi
 check "it ends well" end_guest m2
 unset EGM_BACKEND
 
-two() { start_guest m3 mark TWO-SOCKETS egm4=192M egm5=320M && wait_says m3 'guest: marked'; }
+two() { start_guest m3 mark TWO-SOCKETS egm4=192M egm5=320M && wait_says 120 m3 'guest: marked'; }
 check "two sockets, two nodes" two
 check "size of the first" sees m3 0 150000 196608
 check "size of the second" sees m3 1 260000 327680
@@ -50,8 +50,8 @@ check "it ends well" end_guest m3
 
 # Each starts QEMU anew on the same memory.
 again() {
-	REBOOT=1 start_guest m4 mark REBOOT egm4=256M && wait_says m4 'guest: marked' &&
-		tell m4 again && wait_says m4 'guest: marked' 2
+	REBOOT=1 start_guest m4 mark REBOOT egm4=256M && wait_says 120 m4 'guest: marked' &&
+		tell m4 again && wait_says 120 m4 'guest: marked' 2
 }
 check "a guest that reboots comes back" again
 reset() {
@@ -60,8 +60,8 @@ reset() {
 	rm -f /tmp/mon.in /tmp/mon.out
 	mkfifo /tmp/mon.in /tmp/mon.out
 	cat <>/tmp/mon.out >/tmp/monitor &
-	start_guest m5 mark RESET egm4=256M && wait_says m5 'guest: marked' &&
-		echo system_reset >/tmp/mon.in && wait_says m5 'guest: marked' 2
+	start_guest m5 mark RESET egm4=256M && wait_says 120 m5 'guest: marked' &&
+		echo system_reset >/tmp/mon.in && wait_says 120 m5 'guest: marked' 2
 }
 check "system_reset too" reset
 check "it ends well" end_guest m5

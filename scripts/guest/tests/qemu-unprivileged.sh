@@ -16,7 +16,7 @@ mount -o bind /tmp/group /etc/group
 # What scripts/udev/70-nvgrace-egm.rules has udev do.
 mode() { chgrp $gid /dev/egm4 /dev/kvm && chmod 0660 /dev/egm4 && chmod 0666 /dev/kvm; }
 denied() { ! AS=vm:vm egm-guest boot egm4=256M </dev/null >/tmp/u1 2>&1 && grep -i 'permission denied' /tmp/u1; }
-start() { AS=vm:kvm start_guest u2 mark UNPRIVILEGED egm4=256M && wait_says u2 'guest: marked'; }
+start() { AS=vm:kvm start_guest u2 mark UNPRIVILEGED egm4=256M && wait_says 120 u2 'guest: marked'; }
 who() { grep -E '^(Uid|Gid|CapEff)' "/proc/$(guest_pid)/status" | tee /dev/stderr | grep -q 'CapEff:.*0000000000000000'; }
 
 check "the rule's group and mode" mode

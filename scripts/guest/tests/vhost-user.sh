@@ -14,7 +14,7 @@ mkfifo /tmp/look
 /egm/tests/egm_vhost_user /tmp/vhost.sock "$text" <>/tmp/look >/tmp/backend 2>&1 &
 backend=$!
 export QEMU_WORDS="-chardev socket,id=c0,path=/tmp/vhost.sock -device vhost-user-rng-pci,chardev=c0"
-start() { start_guest v1 mark VHOST-USER egm4=256M && wait_says v1 'guest: marked'; }
+start() { start_guest v1 mark VHOST-USER egm4=256M && wait_says 120 v1 'guest: marked'; }
 check "the socket is there" wait_until 10 test -S /tmp/vhost.sock
 check "a guest with a vhost-user device" start
 check "the back end has its memory" wait_until 30 says_backend 'mapped [1-9]'
