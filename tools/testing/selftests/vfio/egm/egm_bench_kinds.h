@@ -197,12 +197,12 @@ static inline const char *no_dax(void)
 		return DAX " is smaller than 1 GiB";
 	fd = open_node(DAX);
 	p = map_congruent(fd);
-	snprintf(why, sizeof(why), DAX ": mmap: %s", strerror(errno));
-	close(fd);
 	if (p == MAP_FAILED)
-		return why;
-	munmap(p, BENCH_LEN);
-	return NULL;
+		snprintf(why, sizeof(why), DAX ": mmap: %s", strerror(errno));
+	else
+		munmap(p, BENCH_LEN);
+	close(fd);
+	return p == MAP_FAILED ? why : NULL;
 }
 
 /* A kind of memory. */

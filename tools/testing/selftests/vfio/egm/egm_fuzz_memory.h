@@ -11,9 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "egm_harness.h"
 #include "egm_fuzz.h"
-
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
 static sigjmp_buf back;
 static int caught;
@@ -44,10 +43,15 @@ static inline void on_signal(int sig, siginfo_t *info, void *context)
 		siglongjmp(back, 1);
 }
 
+static inline void *at(unsigned int v)
+{
+	return arena + (size_t)v * page;
+}
+
 /* The code of the signal that a load or a store raises, 0 for none. */
 static inline int probe(unsigned int v, uint64_t *value, bool write)
 {
-	uint64_t *p = (uint64_t *)(arena + (size_t)v * page);
+	uint64_t *p = at(v);
 
 	if (sigsetjmp(back, 1))
 		return caught;
@@ -89,11 +93,6 @@ static inline void any_range(unsigned int *first, unsigned int *count)
 		*count = (*count + per_block - 1) / per_block * per_block;
 	if (*count > vpage_count - *first)
 		*count = vpage_count - *first;
-}
-
-static inline void *at(unsigned int v)
-{
-	return arena + (size_t)v * page;
 }
 
 static inline bool op_open(void)
@@ -264,7 +263,7 @@ static inline bool op_madvise(void)
 
 	/* Whatever is said of it: the content stays. */
 	any_range(&first, &count);
-	madvise(at(first), (size_t)count * page, advice[pick(ARRAY_LEN(advice))]);
+	madvise(at(first), (size_t)count * page, advice[pick(ARRAY_SIZE(advice))]);
 	/* Some of that splits a VMA. */
 	model_split(first, count);
 	return true;

@@ -47,6 +47,7 @@ FIXTURE_SETUP(life)
 /* However a test ended, the next one finds the region bound. */
 FIXTURE_TEARDOWN(life)
 {
+	egm_set_workers(4);
 	bind_gpus(self->gpu, self->gpus);
 	if (!egm_exists(egm_node()))
 		egm_adev_bind();
@@ -353,7 +354,6 @@ TEST_F(life, mmap_races_with_unbind)
 	}
 	TH_LOG("%d mappings made before", mapped);
 	EXPECT_LT(0, mapped);
-	egm_set_workers(4);
 }
 
 /* The same, with the page faults of a mapping on demand. */
