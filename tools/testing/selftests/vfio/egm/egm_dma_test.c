@@ -2,27 +2,17 @@
 /*
  * VFIO type1 on a region: a device reads from it and writes to it, by DMA.
  *
- * The device is QEMU's edu: 4 KiB of its own at 0x40000, addresses below 256 MiB.
- *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <dirent.h>
 #include <linux/limits.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 
-#include "egm_util.h"
+#include "egm_edu.h"
 #include "egm_harness.h"
+#include "egm_util.h"
 
-#define PCI		"/sys/bus/pci/devices"
-#define EDU_IDS		"0x1234:0x11e8"
-#define EDU_BUFFER	0x40000
-#define EDU_DMA_LEN	4096UL
 #define LEN		(32 * EGM_BLOCK)
-
-/* Registers of edu, as words. */
-enum { EDU_SRC = 0x80 / 4, EDU_DST = 0x88 / 4, EDU_COUNT = 0x90 / 4, EDU_CMD = 0x98 / 4 };
-enum { EDU_START = 1, EDU_TO_RAM = 2 };
 
 FIXTURE(dma) {
 	int container;
@@ -34,36 +24,13 @@ FIXTURE(dma) {
 	char pci[32];
 };
 
-static bool find_edu(char *pci, size_t len)
-{
-	char path[PATH_MAX], vendor[16], device[16], ids[40];
-	struct dirent *d;
-	DIR *dir = opendir(PCI);
-	bool found = false;
-
-	while (dir && !found && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), PCI "/%.20s/vendor", d->d_name);
-		egm_read_line(path, vendor, sizeof(vendor));
-		snprintf(path, sizeof(path), PCI "/%.20s/device", d->d_name);
-		egm_read_line(path, device, sizeof(device));
-		snprintf(ids, sizeof(ids), "%s:%s", vendor, device);
-		found = !strcmp(ids, EDU_IDS);
-		if (found)
-			snprintf(pci, len, "%.20s", d->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
 /* The device's IOMMU group, once vfio-pci has it. */
 static int open_group(const char *pci)
 {
 	char path[PATH_MAX], link[PATH_MAX] = { };
 
-	snprintf(path, sizeof(path), PCI "/%s/driver_override", pci);
-	egm_write(path, "vfio-pci");
-	egm_write("/sys/bus/pci/drivers_probe", pci);
+	if (!edu_bind(pci))
+		return -1;
 	snprintf(path, sizeof(path), PCI "/%s/iommu_group", pci);
 	if (readlink(path, link, sizeof(link) - 1) < 0)
 		return -1;
@@ -73,17 +40,8 @@ static int open_group(const char *pci)
 
 FIXTURE_SETUP(dma)
 {
-	struct vfio_region_info bar = {
-		.argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX,
-	};
-	struct vfio_region_info config = {
-		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint16_t command = 0x6;
-
-	if (!find_edu(self->pci, sizeof(self->pci)))
+	if (!edu_find(self->pci, sizeof(self->pci)))
 		SKIP(return, "no edu device");
-	ASSERT_EQ(0, system("modprobe vfio-pci"));
 	self->group = open_group(self->pci);
 	ASSERT_LE(0, self->group);
 	self->container = open("/dev/vfio/vfio", O_RDWR);
@@ -92,12 +50,7 @@ FIXTURE_SETUP(dma)
 	ASSERT_EQ(0, ioctl(self->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
 	self->device = ioctl(self->group, VFIO_GROUP_GET_DEVICE_FD, self->pci);
 	ASSERT_LE(0, self->device);
-	ASSERT_EQ(0, ioctl(self->device, VFIO_DEVICE_GET_REGION_INFO, &bar));
-	ASSERT_EQ(0, ioctl(self->device, VFIO_DEVICE_GET_REGION_INFO, &config));
-	/* Memory and bus master. */
-	ASSERT_EQ(2, pwrite(self->device, &command, 2, config.offset + 4));
-	self->bar = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, self->device,
-			 bar.offset);
+	self->bar = edu_enable(self->device);
 	ASSERT_NE(MAP_FAILED, self->bar);
 	self->fd = egm_open();
 	ASSERT_LE(0, self->fd);
@@ -128,30 +81,6 @@ static int unmap_dma(int container, uint64_t iova, uint64_t len)
 	};
 
 	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? errno : 0;
-}
-
-static void edu_write(uint32_t *bar, int reg, uint32_t value)
-{
-	__atomic_store_n(&bar[reg], value, __ATOMIC_SEQ_CST);
-}
-
-static bool edu_busy(const uint32_t *bar)
-{
-	return __atomic_load_n(&bar[EDU_CMD], __ATOMIC_SEQ_CST) & EDU_START;
-}
-
-/* Let the device copy; false if it does not come to an end. */
-static bool edu_copy(uint32_t *bar, uint32_t src, uint32_t dst, uint32_t command)
-{
-	int i;
-
-	edu_write(bar, EDU_SRC, src);
-	edu_write(bar, EDU_DST, dst);
-	edu_write(bar, EDU_COUNT, EDU_DMA_LEN);
-	edu_write(bar, EDU_CMD, command | EDU_START);
-	for (i = 0; i < 5000 && edu_busy(bar); i++)
-		usleep(1000);
-	return !edu_busy(bar);
 }
 
 /* From one place of the region to another, through the device. */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device that does DMA: QEMU's edu, through vfio-pci. It has 4 KiB of its own, at
+ * 0x40000, and reaches addresses below 256 MiB.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_EDU_H
+#define EGM_EDU_H
+
+#include <dirent.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
+#include "egm_util.h"
+
+#define PCI		"/sys/bus/pci/devices"
+#define EDU_IDS		"0x1234:0x11e8"
+#define EDU_BUFFER	0x40000
+#define EDU_DMA_LEN	4096UL
+
+/* Registers of edu, as words. */
+enum { EDU_SRC = 0x80 / 4, EDU_DST = 0x88 / 4, EDU_COUNT = 0x90 / 4, EDU_CMD = 0x98 / 4 };
+enum { EDU_START = 1, EDU_TO_RAM = 2 };
+
+/* The PCI address of the machine's edu; false if there is none. */
+static inline bool edu_find(char *pci, size_t len)
+{
+	char path[PATH_MAX], vendor[16], device[16], ids[40];
+	struct dirent *d;
+	DIR *dir = opendir(PCI);
+	bool found = false;
+
+	while (dir && !found && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), PCI "/%.20s/vendor", d->d_name);
+		egm_read_line(path, vendor, sizeof(vendor));
+		snprintf(path, sizeof(path), PCI "/%.20s/device", d->d_name);
+		egm_read_line(path, device, sizeof(device));
+		snprintf(ids, sizeof(ids), "%s:%s", vendor, device);
+		found = !strcmp(ids, EDU_IDS);
+		if (found)
+			snprintf(pci, len, "%.20s", d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Give the device to vfio-pci, unless it has it already. */
+static inline bool edu_bind(const char *pci)
+{
+	char path[PATH_MAX];
+
+	if (system("modprobe vfio-pci"))
+		return false;
+	snprintf(path, sizeof(path), PCI "/%s/driver_override", pci);
+	egm_write(path, "vfio-pci");
+	egm_write("/sys/bus/pci/drivers_probe", pci);
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", pci);
+	return egm_exists(path);
+}
+
+/* Let the device decode its memory and do DMA; its registers, or MAP_FAILED. */
+static inline uint32_t *edu_enable(int device)
+{
+	struct vfio_region_info bar = {
+		.argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	struct vfio_region_info config = {
+		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint16_t command = 0x6;
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
+	    ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
+	    pwrite(device, &command, 2, config.offset + 4) != 2)
+		return MAP_FAILED;
+	return mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, device, bar.offset);
+}
+
+static inline void edu_write(uint32_t *bar, int reg, uint32_t value)
+{
+	__atomic_store_n(&bar[reg], value, __ATOMIC_SEQ_CST);
+}
+
+static inline bool edu_busy(const uint32_t *bar)
+{
+	return __atomic_load_n(&bar[EDU_CMD], __ATOMIC_SEQ_CST) & EDU_START;
+}
+
+/* Let the device copy EDU_DMA_LEN bytes; false if it does not come to an end. */
+static inline bool edu_copy(uint32_t *bar, uint32_t src, uint32_t dst, uint32_t command)
+{
+	int i;
+
+	edu_write(bar, EDU_SRC, src);
+	edu_write(bar, EDU_DST, dst);
+	edu_write(bar, EDU_COUNT, EDU_DMA_LEN);
+	edu_write(bar, EDU_CMD, command | EDU_START);
+	for (i = 0; i < 5000 && edu_busy(bar); i++)
+		usleep(1000);
+	return !edu_busy(bar);
+}
+
+#endif /* EGM_EDU_H */
