@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vfio devices by their character devices, and iommufd.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_IOMMUFD_H
+#define EGM_IOMMUFD_H
+
+#include <dirent.h>
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
+#include "egm_util.h"
+
+/* Open the vfio character device of a PCI device that a vfio driver has; or -1. */
+static inline int vfio_cdev_open(const char *pci)
+{
+	char path[PATH_MAX] = "";
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", pci);
+	dir = opendir(path);
+	path[0] = '\0';
+	while (dir && (d = readdir(dir)))
+		if (!strncmp(d->d_name, "vfio", 4))
+			snprintf(path, sizeof(path), "/dev/vfio/devices/%.32s", d->d_name);
+	if (dir)
+		closedir(dir);
+	return path[0] ? open(path, O_RDWR | O_CLOEXEC) : -1;
+}
+
+/* From here on the device can be used; 0 or an errno. */
+static inline int vfio_cdev_bind(int device, int iommufd)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
+
+	return ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? errno : 0;
+}
+
+static inline int vfio_cdev_attach(int device, uint32_t ioas)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach), .pt_id = ioas,
+	};
+
+	return ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? errno : 0;
+}
+
+static inline int ioas_alloc(int iommufd, uint32_t *ioas)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+
+	if (ioctl(iommufd, IOMMU_IOAS_ALLOC, &alloc))
+		return errno;
+	*ioas = alloc.out_ioas_id;
+	return 0;
+}
+
+#define IOAS_MAP_RW	(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | \
+			 IOMMU_IOAS_MAP_WRITEABLE)
+
+/* Map memory of this process for DMA; 0 or an errno. */
+static inline int ioas_map(int iommufd, uint32_t ioas, void *p, uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map), .flags = IOAS_MAP_RW, .ioas_id = ioas,
+		.user_va = (uintptr_t)p, .length = len, .iova = iova,
+	};
+
+	return ioctl(iommufd, IOMMU_IOAS_MAP, &map) ? errno : 0;
+}
+
+/* Map a file, from @start on, for DMA; 0 or an errno. */
+static inline int ioas_map_file(int iommufd, uint32_t ioas, int fd, uint64_t start,
+				uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_map_file map = {
+		.size = sizeof(map), .flags = IOAS_MAP_RW, .ioas_id = ioas, .fd = fd,
+		.start = start, .length = len, .iova = iova,
+	};
+
+	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &map) ? errno : 0;
+}
+
+static inline int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap), .ioas_id = ioas, .iova = iova, .length = len,
+	};
+
+	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap) ? errno : 0;
+}
+
+#endif /* EGM_IOMMUFD_H */
