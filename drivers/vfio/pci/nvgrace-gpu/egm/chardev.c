@@ -6,7 +6,9 @@
  */
 #include "chardev.h"
 
+#include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/kobject.h>
@@ -54,29 +56,42 @@ static struct class egm_class = {
 	.dev_release = egm_chardev_release,
 };
 
-static int egm_open(struct inode *inode, struct file *file)
+static struct egm_file *egm_file_alloc(void)
 {
-	struct egm_chardev *chardev =
-		container_of(inode->i_cdev, struct egm_chardev, cdev);
+	struct egm_file *efile = kzalloc_obj(*efile, GFP_KERNEL_ACCOUNT);
 
-	struct egm_file *efile __free(kfree) =
-		kzalloc_obj(*efile, GFP_KERNEL_ACCOUNT);
-	if (!efile)
-		return -ENOMEM;
-	egm_owner_init(&efile->owner);
+	if (efile)
+		egm_owner_init(&efile->owner);
+	return efile;
+}
 
-	guard(mutex)(&chardev->lock);
-	if (!chardev->region)
-		return -ENODEV;
-	efile->region = egm_region_get(chardev->region);
+static void egm_file_attach(struct file *file, struct egm_file *efile,
+			    struct egm_region *region)
+{
+	efile->region = egm_region_get(region);
+	efile->seen = egm_retired_generation(&region->retired);
 
 	/*
 	 * One address_space for all mappings of the region. The node's own would
 	 * be a different one for each node that mknod made.
 	 */
-	file->f_mapping = efile->region->inode->i_mapping;
-	efile->seen = egm_retired_generation(&efile->region->retired);
-	file->private_data = no_free_ptr(efile);
+	file->f_mapping = region->inode->i_mapping;
+	file->private_data = efile;
+}
+
+static int egm_open(struct inode *inode, struct file *file)
+{
+	struct egm_chardev *chardev =
+		container_of(inode->i_cdev, struct egm_chardev, cdev);
+
+	struct egm_file *efile __free(kfree) = egm_file_alloc();
+	if (!efile)
+		return -ENOMEM;
+
+	guard(mutex)(&chardev->lock);
+	if (!chardev->region)
+		return -ENODEV;
+	egm_file_attach(file, no_free_ptr(efile), chardev->region);
 	return 0;
 }
 
@@ -112,6 +127,35 @@ static const struct file_operations egm_fops = {
 	.get_unmapped_area = egm_get_unmapped_area,
 	.mmap_prepare = egm_mmap_prepare,
 };
+
+/**
+ * egm_chardev_file - make a file as open() of the device node would
+ * @region: the region; the caller knows it to be bound
+ *
+ * It belongs to no device node and has no descriptor. Its last fput() ends it.
+ *
+ * Context: may sleep; mmap_lock may be held.
+ * Return: the file, or ERR_PTR: -ENODEV if this module is about to go; -ENOMEM;
+ * -ENFILE.
+ */
+struct file *egm_chardev_file(struct egm_region *region)
+{
+	struct file *file;
+
+	struct egm_file *efile __free(kfree) = egm_file_alloc();
+	if (!efile)
+		return ERR_PTR(-ENOMEM);
+
+	/*
+	 * An inode of the kernel's own: one of this module's file system would be
+	 * put after the file has let go of the module.
+	 */
+	file = anon_inode_getfile(region->name, &egm_fops, NULL, O_RDWR);
+	if (IS_ERR(file))
+		return file == ERR_PTR(-ENOENT) ? ERR_PTR(-ENODEV) : file;
+	egm_file_attach(file, no_free_ptr(efile), region);
+	return file;
+}
 
 /* No open() gets at the region any more, and no file can use it. */
 static void egm_chardev_detach(struct egm_chardev *chardev)

@@ -3,6 +3,7 @@
  * nvgrace-egm: Extended GPU Memory of NVIDIA Grace sockets as character devices.
  *
  *	main.c		module, auxiliary driver
+ *	vfio_file.c	files of a region for the vfio devices of its GPUs
  *	chardev.c	/dev/egm<pxm> and its file operations
  *	sysfs.c		attributes and GPU links of the class device
  *	ioctl.c		the list of retired pages for user space
@@ -20,16 +21,18 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <linux/auxiliary_bus.h>
+#include <linux/cleanup.h>
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
 
 #include "chardev.h"
 #include "region.h"
+#include "vfio_file.h"
 
 static int egm_probe(struct auxiliary_device *adev,
 		     const struct auxiliary_device_id *id)
 {
-	const struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
+	struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
 	struct egm_chardev *chardev;
 	struct egm_region *region;
 
@@ -44,12 +47,23 @@ static int egm_probe(struct auxiliary_device *adev,
 	}
 
 	auxiliary_set_drvdata(adev, chardev);
+	scoped_guard(mutex, &info->lock) {
+		info->ops = &egm_vfio_file_ops;
+		info->region = region;
+	}
 	egm_scrub_ahead(&region->scrub);
 	return 0;
 }
 
 static void egm_remove(struct auxiliary_device *adev)
 {
+	struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
+
+	/* A file made before this is one of those that are revoked below. */
+	scoped_guard(mutex, &info->lock) {
+		info->ops = NULL;
+		info->region = NULL;
+	}
 	egm_chardev_destroy(auxiliary_get_drvdata(adev));
 }
 

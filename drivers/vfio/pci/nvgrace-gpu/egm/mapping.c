@@ -214,6 +214,27 @@ static const struct vm_operations_struct egm_vm_ops = {
 #endif
 };
 
+/* What every way to map begins with: check it and own what is below. */
+static int egm_mapping_claim(struct egm_file *efile, bool shared, pgoff_t pgoff,
+			     u64 len, u64 *offset)
+{
+	struct egm_region *region = efile->region;
+	int ret;
+
+	/* A private mapping is copied on write, which needs struct pages. */
+	if (!shared) {
+		pr_info_ratelimited("%s: %s[%d]: a private mapping is not possible, use MAP_SHARED (QEMU: share=on)\n",
+				    region->name, current->comm,
+				    task_pid_nr(current));
+		return -EINVAL;
+	}
+
+	ret = egm_mapping_bounds(region->size, pgoff, len, offset);
+	if (ret)
+		return ret;
+	return egm_region_claim_blocks(region, &efile->owner, *offset, len);
+}
+
 /**
  * egm_mmap_prepare - map some of a region, as file operation
  * @desc: the mapping to be
@@ -234,19 +255,8 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	u64 offset;
 	int ret;
 
-	/* A private mapping is copied on write, which needs struct pages. */
-	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT)) {
-		pr_info_ratelimited("%s: %s[%d]: a private mapping is not possible, use MAP_SHARED (QEMU: share=on)\n",
-				    region->name, current->comm,
-				    task_pid_nr(current));
-		return -EINVAL;
-	}
-
-	ret = egm_mapping_bounds(region->size, desc->pgoff, len, &offset);
-	if (ret)
-		return ret;
-
-	ret = egm_region_claim_blocks(region, &efile->owner, offset, len);
+	ret = egm_mapping_claim(efile, vma_desc_test(desc, VMA_MAYSHARE_BIT), desc->pgoff,
+				len, &offset);
 	if (ret)
 		return ret;
 
@@ -267,5 +277,34 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 
 	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
 			   VMA_DONTDUMP_BIT);
+	return 0;
+}
+
+/**
+ * egm_mmap_vma - map some of a region by a VMA that another file's mmap is making
+ * @file: a file of the region; it takes the place of the other
+ * @vma: the VMA, not yet linked
+ * @pgoff: what its first page is to be, in the region
+ *
+ * On demand, whether huge entries fit or not: only mmap_prepare is followed by
+ * ->mapped, without which page tables that are filled now could miss a revocation.
+ *
+ * Context: mmap_lock held for writing; may sleep.
+ * Return: as egm_mmap_prepare(), but never -EINTR; @vma is unchanged on error.
+ */
+int egm_mmap_vma(struct file *file, struct vm_area_struct *vma, pgoff_t pgoff)
+{
+	u64 offset;
+	int ret;
+
+	ret = egm_mapping_claim(file->private_data, vma->vm_flags & VM_MAYSHARE, pgoff,
+				vma->vm_end - vma->vm_start, &offset);
+	if (ret)
+		return ret;
+
+	vma_set_file(vma, file);
+	vma->vm_pgoff = pgoff;
+	vma->vm_ops = &egm_vm_ops;
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	return 0;
 }

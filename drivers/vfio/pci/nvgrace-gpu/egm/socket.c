@@ -75,6 +75,7 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 	socket->info.size = props->size;
 	socket->info.retired = props->retired;
 	socket->info.pxm = props->pxm;
+	mutex_init(&socket->info.lock);
 	INIT_LIST_HEAD(&socket->info.gpus);
 	list_add(&gpu->node, &socket->info.gpus);
 	socket->adev = auxiliary_device_create(&socket->parent->dev,
@@ -95,6 +96,7 @@ static void egm_socket_destroy(struct egm_socket *socket)
 	list_del(&socket->node);
 	auxiliary_device_destroy(socket->adev);
 	faux_device_destroy(socket->parent);
+	mutex_destroy(&socket->info.lock);
 	kfree(socket);
 }
 

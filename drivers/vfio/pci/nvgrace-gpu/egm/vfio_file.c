@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files of a region for the vfio devices of its GPUs: what nvgrace-gpu-vfio-pci is
+ * given through the contract, as it may use no symbol of this module.
+ *
+ * Such a file owns blocks, is revoked and is released like any other. That it has no
+ * descriptor makes no difference.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "vfio_file.h"
+
+#include <linux/fs.h>
+#include <linux/nvgrace-egm.h>
+#include <linux/overflow.h>
+
+#include "chardev.h"
+#include "mapping.h"
+#include "region.h"
+
+static int egm_vfio_file_claim(struct file *file, u64 offset, u64 len)
+{
+	struct egm_file *efile = file->private_data;
+	struct egm_region *region = efile->region;
+	u64 end;
+	int ret;
+
+	if (!len || check_add_overflow(offset, len, &end) || end > region->size)
+		return -EINVAL;
+
+	ret = egm_region_claim_blocks(region, &efile->owner, offset, len);
+	if (ret)
+		return ret;
+
+	/* No fault will come that could refuse the page. */
+	if (egm_retired_next_blocked(&region->retired, offset, end) < end)
+		return -EHWPOISON;
+
+	return egm_scrub_range(&region->scrub, offset, len);
+}
+
+const struct nvgrace_egm_ops egm_vfio_file_ops = {
+	.open = egm_chardev_file,
+	.mmap = egm_mmap_vma,
+	.claim = egm_vfio_file_claim,
+};
