@@ -250,3 +250,36 @@ void nvgrace_egm_gpu_unbound(struct pci_dev *pdev)
 		egm_socket_remove_gpu(socket, gpu);
 	kfree(gpu);
 }
+
+/* By domain, bus, device and function. */
+static bool egm_socket_is_before(struct pci_dev *a, struct pci_dev *b)
+{
+	if (pci_domain_nr(a->bus) != pci_domain_nr(b->bus))
+		return pci_domain_nr(a->bus) < pci_domain_nr(b->bus);
+	return pci_dev_id(a) < pci_dev_id(b);
+}
+
+/**
+ * nvgrace_egm_region_of - the region that a GPU's vfio device is to have
+ * @pdev: a GPU
+ *
+ * A region is that of one vfio device only: of its socket's bound GPUs, the one with
+ * the lowest address.
+ *
+ * Context: may sleep.
+ * Return: the region, there until nvgrace_egm_gpu_unbound(); NULL if there is none, or
+ * @pdev is not that GPU.
+ */
+struct nvgrace_egm_info *nvgrace_egm_region_of(struct pci_dev *pdev)
+{
+	struct nvgrace_egm_gpu *gpu;
+	struct egm_socket *socket;
+
+	guard(mutex)(&egm_sockets_lock);
+	if (!egm_socket_find_gpu(pdev, &socket))
+		return NULL;
+	list_for_each_entry(gpu, &socket->info.gpus, node)
+		if (egm_socket_is_before(to_pci_dev(gpu->dev), pdev))
+			return NULL;
+	return &socket->info;
+}

@@ -94,4 +94,69 @@ static inline int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t
 	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap) ? errno : 0;
 }
 
+/* Does the capability chain of a region's description say that it is EGM? */
+static inline bool vfio_is_egm(const void *info)
+{
+	const struct vfio_region_info *region = info;
+	const struct vfio_region_info_cap_type *type;
+	const struct vfio_info_cap_header *cap;
+	uint32_t at;
+
+	if (!(region->flags & VFIO_REGION_INFO_FLAG_CAPS))
+		return false;
+	for (at = region->cap_offset; at; at = cap->next) {
+		cap = info + at;
+		type = info + at;
+		if (cap->id == VFIO_REGION_INFO_CAP_TYPE &&
+		    type->type == (VFIO_REGION_TYPE_PCI_VENDOR_TYPE | 0x10de) &&
+		    type->subtype == VFIO_REGION_SUBTYPE_NVIDIA_EGM)
+			return true;
+	}
+	return false;
+}
+
+/* The EGM region of a vfio device; false if it has none. */
+static inline bool vfio_egm_region(int device, struct vfio_region_info *region)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	uint64_t buf[32];
+	struct vfio_region_info *one = (void *)buf;
+	uint32_t i;
+
+	if (ioctl(device, VFIO_DEVICE_GET_INFO, &info))
+		return false;
+	for (i = VFIO_PCI_NUM_REGIONS; i < info.num_regions; i++) {
+		memset(buf, 0, sizeof(buf));
+		one->argsz = sizeof(buf);
+		one->index = i;
+		if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, one) ||
+		    one->argsz > sizeof(buf) || !vfio_is_egm(buf))
+			continue;
+		*region = *one;
+		return true;
+	}
+	return false;
+}
+
+/* Open a GPU as a VMM does that uses iommufd; or -1. */
+static inline int vfio_gpu_open(const char *gpu, int iommufd)
+{
+	int device = vfio_cdev_open(gpu);
+
+	if (device >= 0 && vfio_cdev_bind(device, iommufd)) {
+		close(device);
+		return -1;
+	}
+	return device;
+}
+
+/* The addresses of the region's bound GPUs in ascending order; how many. */
+static inline int vfio_egm_gpus(char gpus[EGM_MAX_GPUS][32])
+{
+	int n = egm_gpus(gpus);
+
+	qsort(gpus, n, sizeof(gpus[0]), (int (*)(const void *, const void *))strcmp);
+	return n;
+}
+
 #endif /* EGM_IOMMUFD_H */

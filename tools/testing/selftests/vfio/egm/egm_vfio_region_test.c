@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EGM as a region of a GPU's vfio device: the same memory as that of the device node,
+ * by the same rules.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "egm_harness.h"
+#include "egm_iommufd.h"
+#include "egm_util.h"
+
+#define LEN		(4 * EGM_BLOCK)
+#define REFCNT		"/sys/module/nvgrace_egm/refcnt"
+
+FIXTURE(region) {
+	char gpu[EGM_MAX_GPUS][32];
+	int gpus;
+	int iommufd;
+	int device;
+	int node;
+	struct vfio_region_info info;
+	char *p;
+};
+
+FIXTURE_SETUP(region)
+{
+	self->device = -1;
+	self->node = -1;
+	self->p = MAP_FAILED;
+	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (self->iommufd < 0)
+		SKIP(return, "no /dev/iommu");
+	self->gpus = vfio_egm_gpus(self->gpu);
+	ASSERT_LE(1, self->gpus);
+	self->device = vfio_gpu_open(self->gpu[0], self->iommufd);
+	ASSERT_LE(0, self->device);
+	ASSERT_TRUE(vfio_egm_region(self->device, &self->info));
+	self->node = egm_open();
+	ASSERT_LE(0, self->node);
+}
+
+FIXTURE_TEARDOWN(region)
+{
+	int i;
+
+	if (self->p != MAP_FAILED)
+		munmap(self->p, LEN);
+	close(self->node);
+	close(self->device);
+	close(self->iommufd);
+	for (i = 0; i < self->gpus; i++)
+		if (!egm_gpu_is_bound(self->gpu[i]))
+			egm_gpu_bind(self->gpu[i]);
+	if (!egm_exists(egm_node()))
+		egm_adev_bind();
+	EXPECT_TRUE(egm_exists(egm_node()));
+}
+
+static char *map_region(int device, const struct vfio_region_info *info, uint64_t offset)
+{
+	return egm_map(device, info->offset + offset, LEN);
+}
+
+static int map_region_errno(int device, const struct vfio_region_info *info,
+			    uint64_t offset, size_t len, int flags)
+{
+	return egm_map_errno(device, info->offset + offset, len, flags);
+}
+
+TEST_F(region, is_described)
+{
+	char byte;
+
+	EXPECT_LE(VFIO_PCI_NUM_REGIONS, self->info.index);
+	EXPECT_EQ(egm_size(self->node), self->info.size);
+	EXPECT_EQ(VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS, self->info.flags);
+	EXPECT_EQ(-1, pread(self->device, &byte, 1, self->info.offset));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, pwrite(self->device, "", 1, self->info.offset));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+/* One device of a socket has it, and there always is one. */
+TEST_F(region, is_the_lowest_gpu_s)
+{
+	struct vfio_region_info info;
+	int device;
+
+	if (self->gpus < 2)
+		SKIP(return, "the socket has one GPU");
+	device = vfio_gpu_open(self->gpu[1], self->iommufd);
+	ASSERT_LE(0, device);
+	EXPECT_FALSE(vfio_egm_region(device, &info));
+	close(device);
+
+	close(self->device);
+	self->device = -1;
+	ASSERT_EQ(0, egm_gpu_unbind(self->gpu[0]));
+	device = vfio_gpu_open(self->gpu[1], self->iommufd);
+	ASSERT_LE(0, device);
+	EXPECT_TRUE(vfio_egm_region(device, &info));
+	close(device);
+}
+
+TEST_F(region, maps_within_its_bounds)
+{
+	const size_t page = sysconf(_SC_PAGESIZE);
+	const uint64_t size = self->info.size;
+
+	EXPECT_EQ(0, map_region_errno(self->device, &self->info, size - page, page,
+				      MAP_SHARED));
+	EXPECT_EQ(EINVAL, map_region_errno(self->device, &self->info, size, page, MAP_SHARED));
+	EXPECT_EQ(EINVAL, map_region_errno(self->device, &self->info, size - page, 2 * page,
+					   MAP_SHARED));
+	EXPECT_EQ(EINVAL, map_region_errno(self->device, &self->info, 0, page, MAP_PRIVATE));
+}
+
+/* At its offset, zeroed, and page by page where no huge entry fits. */
+TEST_F(region, maps_the_memory_of_the_node)
+{
+	const uint64_t at = 2 * EGM_BLOCK;
+	char *q;
+
+	self->p = map_region(self->device, &self->info, at);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	self->p[0] = 1;
+	self->p[LEN - 1] = 2;
+
+	q = egm_map_populated(self->device, self->info.offset + at, LEN);
+	ASSERT_NE(MAP_FAILED, q);
+	EXPECT_EQ(1, q[0]);
+	EXPECT_EQ(2, q[LEN - 1]);
+	q[EGM_BLOCK] = 3;
+	EXPECT_EQ(3, self->p[EGM_BLOCK]);
+	munmap(q, LEN);
+}
+
+TEST_F(region, maps_by_huge_entries)
+{
+	const size_t huge = EGM_HUGE_MAX;
+	char *area = mmap(NULL, 2 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
+	long before, after;
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, area);
+	p = area + (huge - (uintptr_t)area % huge) % huge;
+	before = egm_field("/proc/self/status", "VmPTE:");
+	ASSERT_EQ(p, mmap(p, huge, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			  self->device, self->info.offset));
+	for (i = 0; i < huge; i += EGM_BLOCK)
+		ASSERT_EQ(0, egm_touch(p + i, 1));
+	after = egm_field("/proc/self/status", "VmPTE:");
+	/* By pages it were 1 MiB with 4 KiB pages, and 64 KiB with 64 KiB pages. */
+	EXPECT_GT(64, after - before);
+	munmap(area, 2 * huge);
+}
+
+TEST_F(region, owns_what_is_mapped)
+{
+	self->p = map_region(self->device, &self->info, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN - 4096, 4096, MAP_SHARED));
+	EXPECT_EQ(0, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
+	EXPECT_EQ(EBUSY, map_region_errno(self->device, &self->info, LEN, EGM_BLOCK,
+					  MAP_SHARED));
+	/* munmap gives nothing back, here as there. */
+	munmap(self->p, LEN);
+	self->p = MAP_FAILED;
+	EXPECT_EQ(EBUSY, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
+}
+
+/* The device's hold ends when it is closed, that of a mapping with the mapping. */
+TEST_F(region, ends_with_the_device_and_its_mappings)
+{
+	char *q;
+
+	self->p = map_region(self->device, &self->info, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	memset(self->p, 0xa5, LEN);
+	close(self->device);
+	self->device = -1;
+	EXPECT_EQ(0xa5, (unsigned char)self->p[LEN - 1]);
+	EXPECT_EQ(EBUSY, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
+	munmap(self->p, LEN);
+	self->p = MAP_FAILED;
+
+	q = egm_map(self->node, 0, LEN);
+	ASSERT_NE(MAP_FAILED, q);
+	EXPECT_EQ(LEN, egm_first_nonzero(q, LEN));
+	munmap(q, LEN);
+}
+
+TEST_F(region, is_revoked_when_its_driver_goes)
+{
+	struct vfio_region_info again;
+
+	self->p = map_region(self->device, &self->info, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, egm_touch(self->p, 7));
+	close(self->node);
+	self->node = -1;
+
+	ASSERT_EQ(0, egm_adev_unbind());
+	EXPECT_EQ(BUS_ADRERR, egm_touch(self->p, 1));
+	EXPECT_EQ(ENODEV, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
+	EXPECT_EQ(ENODEV, map_region_errno(self->device, &self->info, LEN, LEN, MAP_SHARED));
+	/* What is described does not change under a VMM. */
+	EXPECT_TRUE(vfio_egm_region(self->device, &again));
+
+	/* The device still has its file: the memory is nobody's. */
+	munmap(self->p, LEN);
+	self->p = MAP_FAILED;
+	EXPECT_TRUE(egm_claimed(NULL));
+	EXPECT_EQ(EBUSY, egm_adev_bind());
+	close(self->device);
+	self->device = -1;
+	EXPECT_EQ(0, egm_adev_bind());
+}
+
+/* A device whose user does not care for EGM holds neither region nor module. */
+TEST_F(region, is_held_from_the_first_use)
+{
+	char count[16];
+
+	close(self->node);
+	self->node = -1;
+	egm_read_line(REFCNT, count, sizeof(count));
+	EXPECT_STREQ("0", count);
+	ASSERT_EQ(0, egm_adev_unbind());
+	EXPECT_EQ(ENODEV, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
+	ASSERT_EQ(0, egm_adev_bind());
+
+	/* Also by a region that is not the one that was there first. */
+	EXPECT_EQ(0, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
+	egm_read_line(REFCNT, count, sizeof(count));
+	EXPECT_STREQ("1", count);
+	close(self->device);
+	self->device = -1;
+	egm_read_line(REFCNT, count, sizeof(count));
+	EXPECT_STREQ("0", count);
+}
+
+/* Two devices open at once can both have been the lowest; the memory has one owner. */
+TEST_F(region, of_two_devices_has_one_owner)
+{
+	struct vfio_region_info info;
+	int device;
+
+	if (self->gpus < 2)
+		SKIP(return, "the socket has one GPU");
+	close(self->device);
+	ASSERT_EQ(0, egm_gpu_unbind(self->gpu[0]));
+	device = vfio_gpu_open(self->gpu[1], self->iommufd);
+	ASSERT_LE(0, device);
+	ASSERT_TRUE(vfio_egm_region(device, &info));
+	ASSERT_EQ(0, egm_gpu_bind(self->gpu[0]));
+	self->device = vfio_gpu_open(self->gpu[0], self->iommufd);
+	ASSERT_LE(0, self->device);
+	ASSERT_TRUE(vfio_egm_region(self->device, &self->info));
+
+	EXPECT_EQ(0, map_region_errno(device, &info, 0, LEN, MAP_SHARED));
+	EXPECT_EQ(EBUSY, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
+	close(device);
+	EXPECT_EQ(0, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
+}
+
+TEST_HARNESS_MAIN
