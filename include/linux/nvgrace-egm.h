@@ -37,9 +37,9 @@ struct nvgrace_egm_gpu {
  *	  file of the device node is. ERR_PTR: -ENODEV, -ENOMEM, -ENFILE
  * @mmap: make a VMA that is about to be mapped one of the file, from page @pgoff of
  *	  the region on; -errno as mmap of the device node
- * @claim: make the file own the blocks below a range, zero, for a user who does not
- *	   map them; -EINVAL if it leaves the region, -EHWPOISON if some of it went bad
- *	   under this owner, -errno as mmap of the device node
+ * @claim: make the file own the blocks below a range that is not empty and inside the
+ *	   region, zero, for a user who does not map them; -EHWPOISON if some of it went
+ *	   bad under this owner, -errno as mmap of the device node
  *
  * The last two take files that @open made. Such a file holds the region and the
  * module of these functions until its last reference is dropped.

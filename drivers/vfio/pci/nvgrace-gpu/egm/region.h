@@ -44,10 +44,10 @@ struct resource;
  *
  *	egm_sockets_lock (socket.c)
  *	device lock of the auxiliary device
- *	egm_chardev.lock
+ *	egm_chardev.lock, or nvgrace_egm_info.lock
  *
  *	mmap_lock, or the lock of a VMA
- *	egm_region.lock
+ *	nvgrace_egm_info.lock, or egm_region.lock
  *	egm_scrub.lock, egm_retired.lock, or the locks of page tables
  *
  *	mf_mutex and pfn_space_lock of mm

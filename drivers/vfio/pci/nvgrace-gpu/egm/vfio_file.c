@@ -12,7 +12,6 @@
 
 #include <linux/fs.h>
 #include <linux/nvgrace-egm.h>
-#include <linux/overflow.h>
 
 #include "chardev.h"
 #include "mapping.h"
@@ -22,11 +21,8 @@ static int egm_vfio_file_claim(struct file *file, u64 offset, u64 len)
 {
 	struct egm_file *efile = file->private_data;
 	struct egm_region *region = efile->region;
-	u64 end;
+	u64 end = offset + len;
 	int ret;
-
-	if (!len || check_add_overflow(offset, len, &end) || end > region->size)
-		return -EINVAL;
 
 	ret = egm_region_claim_blocks(region, &efile->owner, offset, len);
 	if (ret)

@@ -77,6 +77,32 @@ static int egm_vfio_region_mmap(struct vfio_pci_core_device *vdev,
 }
 
 /*
+ * Export memory: it is owned and zero before anyone can import it, all of it, as no
+ * fault will come. What is exported stays owned when the dma-buf is gone.
+ */
+static int egm_vfio_region_get_dmabuf_phys(struct vfio_pci_core_device *vdev,
+					   struct vfio_pci_region *region,
+					   struct phys_vec *phys_vec,
+					   struct vfio_region_dma_range *dma_ranges,
+					   size_t nr_ranges)
+{
+	struct egm_vfio_region *egm = region->data;
+	size_t i;
+	int ret;
+
+	ret = vfio_pci_core_fill_phys_vec(phys_vec, dma_ranges, nr_ranges,
+					  egm->info->base, egm->info->size);
+	if (ret)
+		return ret;
+
+	ret = egm_vfio_region_use(egm);
+	for (i = 0; i < nr_ranges && !ret; i++)
+		ret = egm->ops->claim(egm->file, dma_ranges[i].offset,
+				      dma_ranges[i].length);
+	return ret;
+}
+
+/*
  * Too early for the file: the GPU is reset after this, and until then it may reach the
  * memory by its own fabric. nvgrace_egm_close_device() does it.
  */
@@ -89,6 +115,7 @@ static const struct vfio_pci_regops egm_vfio_regops = {
 	.rw = egm_vfio_region_rw,
 	.release = egm_vfio_region_release,
 	.mmap = egm_vfio_region_mmap,
+	.get_dmabuf_phys = egm_vfio_region_get_dmabuf_phys,
 };
 
 /**

@@ -138,6 +138,51 @@ static inline bool vfio_egm_region(int device, struct vfio_region_info *region)
 	return false;
 }
 
+/* A dma-buf of @count ranges of a region, or -errno. */
+static inline int vfio_export_ranges(int device, uint32_t index,
+				     const struct vfio_region_dma_range *ranges,
+				     uint32_t count)
+{
+	uint64_t buf[16] = { };
+	struct vfio_device_feature *feature = (void *)buf;
+	struct vfio_device_feature_dma_buf *dma_buf = (void *)feature->data;
+	size_t len = sizeof(*feature) + sizeof(*dma_buf) + count * sizeof(*ranges);
+	int fd;
+
+	if (len > sizeof(buf))
+		return -E2BIG;
+	feature->argsz = len;
+	feature->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
+	dma_buf->region_index = index;
+	dma_buf->open_flags = O_RDWR | O_CLOEXEC;
+	dma_buf->nr_ranges = count;
+	memcpy(dma_buf->dma_ranges, ranges, count * sizeof(*ranges));
+	fd = ioctl(device, VFIO_DEVICE_FEATURE, feature);
+	return fd < 0 ? -errno : fd;
+}
+
+static inline int vfio_export(int device, uint32_t index, uint64_t offset, uint64_t len)
+{
+	struct vfio_region_dma_range range = { .offset = offset, .length = len };
+
+	return vfio_export_ranges(device, index, &range, 1);
+}
+
+/* Set bits of the command register of a PCI device, and clear others. */
+static inline bool vfio_command(int device, uint16_t set, uint16_t clear)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint16_t command;
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
+	    pread(device, &command, 2, config.offset + 4) != 2)
+		return false;
+	command = (command & ~clear) | set;
+	return pwrite(device, &command, 2, config.offset + 4) == 2;
+}
+
 /* Open a GPU as a VMM does that uses iommufd; or -1. */
 static inline int vfio_gpu_open(const char *gpu, int iommufd)
 {

@@ -7,6 +7,7 @@
  */
 #include "egm_harness.h"
 #include "egm_iommufd.h"
+#include "egm_retired.h"
 #include "egm_util.h"
 
 #define LEN		(4 * EGM_BLOCK)
@@ -215,6 +216,40 @@ TEST_F(region, is_revoked_when_its_driver_goes)
 	EXPECT_EQ(EBUSY, egm_adev_bind());
 	close(self->device);
 	self->device = -1;
+	EXPECT_EQ(0, egm_adev_bind());
+}
+
+/* The mapping is in the region's address_space: mm finds it, and so does the worker. */
+TEST_F(region, poison_is_unmapped_and_not_exported)
+{
+	const uint64_t at = EGM_BLOCK + EGM_BLOCK / 2, page = sysconf(_SC_PAGESIZE);
+	int fd;
+
+	self->p = map_region(self->device, &self->info, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, egm_touch(self->p + at, 1));
+	ASSERT_EQ(0, inject(at));
+	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(self->p + at, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->p + at));
+	EXPECT_EQ(0, egm_touch(self->p + at + page, 1));
+
+	EXPECT_EQ(-EHWPOISON, vfio_export(self->device, self->info.index, 0, LEN));
+	fd = vfio_export(self->device, self->info.index, 0, at);
+	EXPECT_LE(0, fd);
+	close(fd);
+	fd = vfio_export(self->device, self->info.index, at + page, page);
+	EXPECT_LE(0, fd);
+	close(fd);
+
+	/* Leave no bad page to the next test. */
+	munmap(self->p, LEN);
+	self->p = MAP_FAILED;
+	close(self->node);
+	self->node = -1;
+	close(self->device);
+	self->device = -1;
+	EXPECT_EQ(0, egm_adev_unbind());
 	EXPECT_EQ(0, egm_adev_bind());
 }
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a device does by DMA in an address space of iommufd.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_RIG_H
+#define EGM_RIG_H
+
+#include "egm_edu.h"
+#include "egm_iommufd.h"
+
+/* A device that does DMA, attached to an empty address space. */
+struct rig {
+	int iommufd;
+	uint32_t ioas;
+	int edu;
+	uint32_t *bar;
+};
+
+/* What the machine lacks for it, or NULL. */
+static inline const char *rig_missing(void)
+{
+	char pci[32];
+
+	if (!egm_exists("/dev/iommu"))
+		return "no /dev/iommu";
+	return edu_find(pci, sizeof(pci)) ? NULL : "no edu device";
+}
+
+static inline bool rig_up(struct rig *rig)
+{
+	char pci[32];
+
+	rig->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (rig->iommufd < 0 || !edu_find(pci, sizeof(pci)) || !edu_bind(pci))
+		return false;
+	rig->edu = vfio_cdev_open(pci);
+	if (rig->edu < 0 || ioas_alloc(rig->iommufd, &rig->ioas) ||
+	    vfio_cdev_bind(rig->edu, rig->iommufd) ||
+	    vfio_cdev_attach(rig->edu, rig->ioas))
+		return false;
+	rig->bar = edu_enable(rig->edu);
+	return rig->bar != MAP_FAILED;
+}
+
+static inline void rig_down(struct rig *rig)
+{
+	close(rig->edu);
+	close(rig->iommufd);
+}
+
+static inline void fill(char *p)
+{
+	size_t i;
+
+	for (i = 0; i < EDU_DMA_LEN; i++)
+		p[i] = i * 7 + 1;
+}
+
+/* Fill @from, let the device copy it to @to; both in @p, which is at IOVA 0. */
+static inline bool copied(uint32_t *bar, char *p, size_t from, size_t to)
+{
+	fill(p + from);
+	return edu_copy(bar, from, EDU_BUFFER, 0) &&
+	       edu_copy(bar, EDU_BUFFER, to, EDU_TO_RAM) &&
+	       !memcmp(p + from, p + to, EDU_DMA_LEN);
+}
+
+#endif /* EGM_RIG_H */
