@@ -5,6 +5,8 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include <pthread.h>
+
 #include "egm_harness.h"
 #include "egm_iommufd.h"
 #include "egm_retired.h"
@@ -274,6 +276,62 @@ TEST_F(region, is_held_from_the_first_use)
 	self->device = -1;
 	egm_read_line(REFCNT, count, sizeof(count));
 	EXPECT_STREQ("0", count);
+}
+
+struct first_use {
+	const struct vfio_region_info *info;
+	int device;
+	bool good;
+};
+
+static void *use_first(void *arg)
+{
+	struct first_use *use = arg;
+	int fd = vfio_export(use->device, use->info->index, LEN, LEN), code;
+	char *p = map_region(use->device, use->info, 0);
+
+	use->good = (fd >= 0 || fd == -ENODEV) && (p != MAP_FAILED || errno == ENODEV);
+	if (fd >= 0)
+		close(fd);
+	if (p == MAP_FAILED)
+		return NULL;
+	code = egm_touch(p, 0x5a);
+	use->good = use->good && (!code || code == BUS_ADRERR);
+	munmap(p, LEN);
+	return NULL;
+}
+
+/* Whoever comes first, what was got is revoked, and nothing is left for the next. */
+TEST_F(region, first_use_against_unbinding)
+{
+	struct first_use use = { .info = &self->info };
+	pthread_t thread;
+	char *q;
+	int i;
+
+	close(self->node);
+	self->node = -1;
+	for (i = 0; i < 20; i++) {
+		use.device = self->device;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, use_first, &use));
+		usleep(i * 50);
+		ASSERT_EQ(0, egm_adev_unbind());
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_TRUE(use.good);
+		EXPECT_EQ(ENODEV, map_region_errno(self->device, &self->info, 0, LEN,
+						   MAP_SHARED));
+		close(self->device);
+		EXPECT_FALSE(egm_claimed(NULL));
+		ASSERT_EQ(0, egm_adev_bind());
+		self->device = vfio_gpu_open(self->gpu[0], self->iommufd);
+		ASSERT_LE(0, self->device);
+		ASSERT_TRUE(vfio_egm_region(self->device, &self->info));
+	}
+	self->node = egm_open();
+	q = egm_map(self->node, 0, LEN);
+	ASSERT_NE(MAP_FAILED, q);
+	EXPECT_EQ(LEN, egm_first_nonzero(q, LEN));
+	munmap(q, LEN);
 }
 
 /* Two devices open at once can both have been the lowest; the memory has one owner. */
