@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: gpu-memory
+# A GPU with memory has other vfio operations than one without; EGM is a region of both.
+. /egm/bin/tap.sh
+plan 3
+check "the node is there" nodes_are egm4
+check "the region of the vfio device" /egm/tests/egm_vfio_region_test
+check "iommufd" /egm/tests/egm_iommufd_test
+done_testing
