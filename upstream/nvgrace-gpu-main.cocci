@@ -8,7 +8,6 @@
 @@
   #include <linux/memory-failure.h>
 + #include "egm/socket.h"
-+ #include "egm/vfio_region.h"
 
 @bound@
 identifier probe =~ "^nvgrace_gpu_probe$";
@@ -37,23 +36,3 @@ expression E;
 + nvgrace_egm_gpu_unbound(pdev);
   ...
   }
-
-// The region is there before user space can ask for it, and is let go of after all
-// that can reach it. Both kinds of device have one.
-
-@opened@
-identifier open =~ "^nvgrace_gpu_(core_)?open_device$";
-expression E;
-@@
-  open(...)
-  {
-  ...
-+ nvgrace_egm_open_device(E);
-  vfio_pci_core_finish_enable(E);
-  ...
-  }
-
-@closed@
-@@
-- vfio_pci_core_close_device
-+ nvgrace_egm_close_device
