@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1 on a region: a device reads from it and writes to it, by DMA.
+ * VFIO type1 on a region, with a GPU and a device that does DMA in one container: a device
+ * reads from it and writes to it, and what it still reaches when the region's user or the
+ * region itself is gone.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -13,24 +15,25 @@
 #include "egm_util.h"
 
 #define LEN		(32 * EGM_BLOCK)
+#define TO		(3 * EGM_BLOCK)
+
+enum { EDU, GPU };
 
 FIXTURE(dma) {
 	int container;
-	int group;
-	int device;
+	int group[2];
+	int device[2];
 	int fd;
 	char *p;
 	uint32_t *bar;
-	char pci[32];
+	char pci[2][32];
 };
 
-/* The device's IOMMU group, once vfio-pci has it. */
+/* The IOMMU group of a device that a vfio driver has. */
 static int open_group(const char *pci)
 {
 	char path[PATH_MAX], link[PATH_MAX] = { };
 
-	if (!edu_bind(pci))
-		return -1;
 	snprintf(path, sizeof(path), PCI "/%s/iommu_group", pci);
 	if (readlink(path, link, sizeof(link) - 1) < 0)
 		return -1;
@@ -40,17 +43,30 @@ static int open_group(const char *pci)
 
 FIXTURE_SETUP(dma)
 {
-	if (!edu_find(self->pci, sizeof(self->pci)))
+	char gpus[EGM_MAX_GPUS][32];
+	int i;
+
+	if (!edu_find(self->pci[EDU], sizeof(self->pci[EDU])))
 		SKIP(return, "no edu device");
-	self->group = open_group(self->pci);
-	ASSERT_LE(0, self->group);
+	ASSERT_TRUE(edu_bind(self->pci[EDU]));
+	ASSERT_LE(1, egm_gpus(gpus));
+	strcpy(self->pci[GPU], gpus[0]);
+
 	self->container = open("/dev/vfio/vfio", O_RDWR);
 	ASSERT_LE(0, self->container);
-	ASSERT_EQ(0, ioctl(self->group, VFIO_GROUP_SET_CONTAINER, &self->container));
+	for (i = 0; i < 2; i++) {
+		self->group[i] = open_group(self->pci[i]);
+		ASSERT_LE(0, self->group[i]);
+		ASSERT_EQ(0, ioctl(self->group[i], VFIO_GROUP_SET_CONTAINER,
+				   &self->container));
+	}
 	ASSERT_EQ(0, ioctl(self->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
-	self->device = ioctl(self->group, VFIO_GROUP_GET_DEVICE_FD, self->pci);
-	ASSERT_LE(0, self->device);
-	self->bar = edu_enable(self->device);
+	for (i = 0; i < 2; i++) {
+		self->device[i] = ioctl(self->group[i], VFIO_GROUP_GET_DEVICE_FD,
+					self->pci[i]);
+		ASSERT_LE(0, self->device[i]);
+	}
+	self->bar = edu_enable(self->device[EDU]);
 	ASSERT_NE(MAP_FAILED, self->bar);
 	self->fd = egm_open();
 	ASSERT_LE(0, self->fd);
@@ -58,10 +74,16 @@ FIXTURE_SETUP(dma)
 
 FIXTURE_TEARDOWN(dma)
 {
+	int i;
+
 	close(self->fd);
-	close(self->device);
-	close(self->group);
+	for (i = 0; i < 2; i++) {
+		close(self->device[i]);
+		close(self->group[i]);
+	}
 	close(self->container);
+	if (!egm_exists(egm_node()))
+		EXPECT_EQ(0, egm_adev_bind());
 }
 
 static int map_dma(int container, void *p, uint64_t iova, uint64_t len)
@@ -118,23 +140,136 @@ TEST_F(dma, mapped_at_once)
 	munmap(self->p, LEN);
 }
 
+/* Have the device's own buffer filled from @p, which is at IOVA 0, with what is not zero. */
+static void fill_device(struct __test_metadata *_metadata, uint32_t *bar, char *p)
+{
+	memset(p, 0x5a, EDU_DMA_LEN);
+	ASSERT_TRUE(edu_copy(bar, 0, EDU_BUFFER, 0));
+	memset(p, 0, EDU_DMA_LEN);
+}
+
 /*
  * type1 holds no reference: its mapping outlives munmap and close. While the file is
  * open nobody else gets the memory; that is the isolation there is.
  */
 TEST_F(dma, dma_after_munmap_stays_with_the_owner)
 {
-	const size_t to = 3 * EGM_BLOCK;
 	int other = egm_open();
 
 	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
 	ASSERT_EQ(0, map_dma(self->container, self->p, 0, LEN));
+	fill_device(_metadata, self->bar, self->p);
 	munmap(self->p, LEN);
-	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, to, EDU_TO_RAM));
-	EXPECT_EQ(EBUSY, egm_map_errno(other, to, EGM_BLOCK, MAP_SHARED));
+	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
+	EXPECT_EQ(EBUSY, egm_map_errno(other, TO, EGM_BLOCK, MAP_SHARED));
 	EXPECT_EQ(0, unmap_dma(self->container, 0, LEN));
 	close(other);
+
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(TO, egm_first_nonzero(self->p, LEN));
+	munmap(self->p, LEN);
+}
+
+/*
+ * Nothing tells the driver of DMA that goes on after the last reference is gone: the next
+ * owner has it in its memory, until the container unmaps. Not what one would want; what
+ * an administrator must know.
+ */
+TEST_F(dma, dma_after_close_reaches_the_next_owner)
+{
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, map_dma(self->container, self->p, 0, LEN));
+	fill_device(_metadata, self->bar, self->p);
+	munmap(self->p, LEN);
+	close(self->fd);
+
+	self->fd = egm_open();
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
+	EXPECT_EQ(TO, egm_first_nonzero(self->p, LEN));
+	memset(self->p + TO, 0, EDU_DMA_LEN);
+
+	EXPECT_EQ(0, unmap_dma(self->container, 0, LEN));
+	EXPECT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	munmap(self->p, LEN);
+}
+
+/* The memory is out of everybody's reach but the device's, until its file is closed. */
+TEST_F(dma, dma_after_unbind_stays_with_the_owner)
+{
+	const uint64_t iova = 2 * LEN;
+	char *q = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+
+	ASSERT_NE(MAP_FAILED, q);
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, map_dma(self->container, self->p, 0, LEN));
+	ASSERT_EQ(0, map_dma(self->container, q, iova, EGM_BLOCK));
+	fill_device(_metadata, self->bar, self->p);
+	ASSERT_EQ(0, egm_adev_unbind());
+
+	EXPECT_EQ(BUS_ADRERR, egm_touch(self->p, 1));
+	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
+	/* Zeroes from elsewhere in between, so that what comes back was in the region. */
+	ASSERT_TRUE(edu_copy(self->bar, iova, EDU_BUFFER, 0));
+	ASSERT_TRUE(edu_copy(self->bar, TO, EDU_BUFFER, 0));
+	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, iova, EDU_TO_RAM));
+	EXPECT_EQ(0x5a, q[0]);
+	EXPECT_EQ(0x5a, q[EDU_DMA_LEN - 1]);
+	EXPECT_EQ(EBUSY, egm_adev_bind());
+
+	EXPECT_EQ(0, unmap_dma(self->container, 0, LEN));
+	munmap(self->p, LEN);
+	munmap(q, EGM_BLOCK);
+	close(self->fd);
+	ASSERT_EQ(0, egm_adev_bind());
+	self->fd = egm_open();
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	munmap(self->p, LEN);
+}
+
+/* Pages of IOMMU page table that mapping @p at @iova takes. */
+static long iommu_tables(struct __test_metadata *_metadata, int container, void *p,
+			 uint64_t iova, uint64_t len)
+{
+	long before = egm_field("/proc/vmstat", "nr_iommu_pages "), after;
+
+	EXPECT_EQ(0, map_dma(container, p, iova, len));
+	after = egm_field("/proc/vmstat", "nr_iommu_pages ");
+	EXPECT_EQ(0, unmap_dma(container, iova, len));
+	return after - before;
+}
+
+/* However it is mapped for the CPU, it is contiguous: the IOMMU has an entry a block. */
+TEST_F(dma, large_mappings_are_blocks_of_the_iommu)
+{
+	const size_t page = sysconf(_SC_PAGESIZE), block = page * page / sizeof(uint64_t);
+	const size_t len = block > LEN ? block : LEN;
+	char *q = egm_map_populated(self->fd, 0, len);
+	long tables;
+
+	self->p = egm_map(self->fd, 0, len);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_NE(MAP_FAILED, q);
+	/* The first one also pays for the levels above. */
+	tables = iommu_tables(_metadata, self->container, self->p, 0, len);
+	EXPECT_GT(4, tables);
+	EXPECT_EQ(0, iommu_tables(_metadata, self->container, self->p, 0, len));
+	EXPECT_EQ(0, iommu_tables(_metadata, self->container, q, 0, len));
+	/* One page off there is room for pages only. */
+	tables = iommu_tables(_metadata, self->container, self->p, page, len);
+	EXPECT_LE((long)(len / block), tables);
+	munmap(self->p, len);
+	munmap(q, len);
 }
 
 TEST_HARNESS_MAIN
