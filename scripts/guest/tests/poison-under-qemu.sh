@@ -15,7 +15,7 @@ cp /egm/firmware/vars.fd /tmp/vars.fd
 export QEMU_MACHINE=,ras=on
 export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/code.fd
 	-drive if=pflash,format=raw,file=/tmp/vars.fd"
-start() { start_guest p1 churn egm4=256M && wait_says 120 p1 'guest: churns'; }
+start() { start_guest p1 churn egm4=256M && wait_says 600 p1 'guest: churns'; }
 check "a guest that uses all its memory, ras=on" start
 # Another user of the region, and of the kernel's time.
 $poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
@@ -43,7 +43,7 @@ check "the next user is told of it" retired
 listed() { $poke /dev/egm4 retired; [ "$($poke /dev/egm4 retired | cut -d' ' -f1)" = 0x8000000 ]; }
 check "where it is" listed
 unset QEMU_MACHINE QEMU_WORDS
-next() { start_guest p3 mark POISON egm4=256M && wait_says 120 p3 'guest: marked'; }
+next() { start_guest p3 mark POISON egm4=256M && wait_says 600 p3 'guest: marked'; }
 check "and has a guest" next
 check "that ends well" end_guest p3
 # What was found at run time goes with the region.
