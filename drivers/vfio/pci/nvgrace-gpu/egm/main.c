@@ -21,7 +21,6 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <linux/auxiliary_bus.h>
-#include <linux/cleanup.h>
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
 
@@ -47,23 +46,15 @@ static int egm_probe(struct auxiliary_device *adev,
 	}
 
 	auxiliary_set_drvdata(adev, chardev);
-	scoped_guard(mutex, &info->lock) {
-		info->ops = &egm_vfio_file_ops;
-		info->region = region;
-	}
+	egm_vfio_file_offer(info, region);
 	egm_scrub_ahead(&region->scrub);
 	return 0;
 }
 
 static void egm_remove(struct auxiliary_device *adev)
 {
-	struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
-
 	/* A file made before this is one of those that are revoked below. */
-	scoped_guard(mutex, &info->lock) {
-		info->ops = NULL;
-		info->region = NULL;
-	}
+	egm_vfio_file_withdraw(dev_get_platdata(&adev->dev));
 	egm_chardev_destroy(auxiliary_get_drvdata(adev));
 }
 

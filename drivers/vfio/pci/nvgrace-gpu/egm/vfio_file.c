@@ -10,6 +10,7 @@
  */
 #include "vfio_file.h"
 
+#include <linux/cleanup.h>
 #include <linux/fs.h>
 #include <linux/nvgrace-egm.h>
 
@@ -35,8 +36,35 @@ static int egm_vfio_file_claim(struct file *file, u64 offset, u64 len)
 	return egm_scrub_range(&region->scrub, offset, len);
 }
 
-const struct nvgrace_egm_ops egm_vfio_file_ops = {
+static const struct nvgrace_egm_ops egm_vfio_file_ops = {
 	.open = egm_chardev_file,
 	.mmap = egm_mmap_vma,
 	.claim = egm_vfio_file_claim,
 };
+
+/**
+ * egm_vfio_file_offer - let vfio devices make files of a region
+ * @info: what the auxiliary device is told, and tells
+ * @region: its region, there until egm_vfio_file_withdraw()
+ *
+ * Context: may sleep, under the device lock.
+ */
+void egm_vfio_file_offer(struct nvgrace_egm_info *info, struct egm_region *region)
+{
+	guard(mutex)(&info->lock);
+	info->ops = &egm_vfio_file_ops;
+	info->region = region;
+}
+
+/**
+ * egm_vfio_file_withdraw - undo egm_vfio_file_offer(); the files stay
+ * @info: what was offered
+ *
+ * Context: may sleep, under the device lock.
+ */
+void egm_vfio_file_withdraw(struct nvgrace_egm_info *info)
+{
+	guard(mutex)(&info->lock);
+	info->ops = NULL;
+	info->region = NULL;
+}

@@ -5,8 +5,10 @@
 #ifndef _NVGRACE_EGM_VFIO_FILE_H
 #define _NVGRACE_EGM_VFIO_FILE_H
 
-struct nvgrace_egm_ops;
+struct egm_region;
+struct nvgrace_egm_info;
 
-extern const struct nvgrace_egm_ops egm_vfio_file_ops;
+void egm_vfio_file_offer(struct nvgrace_egm_info *info, struct egm_region *region);
+void egm_vfio_file_withdraw(struct nvgrace_egm_info *info);
 
 #endif /* _NVGRACE_EGM_VFIO_FILE_H */
