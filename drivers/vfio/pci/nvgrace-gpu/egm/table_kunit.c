@@ -211,4 +211,3 @@ static struct kunit_suite egm_table_suite = {
 };
 
 kunit_test_suite(egm_table_suite);
-
