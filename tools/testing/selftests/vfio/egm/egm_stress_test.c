@@ -114,7 +114,7 @@ static bool is_debug_cache(const char *name)
 }
 
 /* Let go of what is kept only because there is room for it. */
-static void drop_caches(void)
+static void give_back(void)
 {
 	char path[PATH_MAX];
 	struct dirent *d;
@@ -160,7 +160,7 @@ static int slab_objects(struct cache *caches)
 	for (look = 0; look < LOOKS; look++) {
 		if (look)
 			usleep(200000);
-		drop_caches();
+		give_back();
 		m = read_slabinfo(now);
 		if (!look) {
 			memcpy(caches, now, sizeof(now));
