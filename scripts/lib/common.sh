@@ -46,6 +46,18 @@ quietly() {
 	printf ' %d s\n' $((SECONDS - start))
 }
 
+# cross_make SOURCE OUT ARCH COMPILER WORDS... - kbuild's make, with gcc or clang
+cross_make() {
+	local words=(-C "$1" "O=$2" "ARCH=$3" --no-print-directory "-j$JOBS")
+
+	case $4:$3 in
+	clang:*) words+=(LLVM=-19) ;;
+	gcc:arm64) words+=(CROSS_COMPILE=aarch64-linux-gnu-) ;;
+	esac
+	shift 4
+	make "${words[@]}" "$@"
+}
+
 # configure_kernel OUT FRAGMENT MAKE... - tinyconfig plus the fragment in OUT, by
 # MAKE...; a line of it that does not survive is an error, not a kernel that
 # silently tests less.

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Results for a reader, one a line: source it after common.sh, with $log a folder and the
+# script's arguments. What a command says is in $log/out, and printed if it failed.
+
+: "${log:?}"
+passed=0 failed=0
+names=("$@")
+
+# verdict NAME COMMAND... - one result
+verdict() {
+	local name=$1 start=$SECONDS
+
+	shift
+	if "$@" >"$log/out" 2>&1; then
+		passed=$((passed + 1))
+		echo "  $name: passed, $((SECONDS - start)) s"
+	else
+		tail -n 60 "$log/out"
+		failed=$((failed + 1))
+		echo "  $name: FAILED"
+	fi
+}
+
+# picked NAME - is it, or how it begins, one of the arguments; or are there none?
+picked() {
+	local n
+
+	[ ${#names[@]} -gt 0 ] || return 0
+	for n in "${names[@]}"; do case $1 in "$n"*) return 0 ;; esac; done
+	return 1
+}
+
+# end_verdicts - the plain count; the script's end
+end_verdicts() {
+	echo "$passed passed, $failed failed, 0 skipped"
+	exit $((failed > 0))
+}
