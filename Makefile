@@ -6,12 +6,12 @@ PROFILE ?= 4k
 export KDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check fetch tree build demo shell test check mutants bench clean
+.PHONY: help deps deps-check fetch tree build demo shell test check mutants bench series series-check clean
 
 help: ## say what there is
 	@echo 'make TARGET [PROFILE=4k|64k|debug] [KDIR=/path/to/linux]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo
 	@echo 'PROFILE  4k: 4 KiB pages (default); 64k: 64 KiB pages; debug: 4 KiB pages,'
 	@echo '         KASAN, lockdep, kmemleak, fault injection'
@@ -51,6 +51,12 @@ mutants: build ## break the driver in each way a test must notice, and see it no
 
 bench: build ## measure the driver beside hugetlbfs, THP and the plain way
 	@scripts/bench $(PROFILE)
+
+series: fetch ## the repository as patches on the kernel source (or KDIR), in build/series
+	@scripts/series
+
+series-check: tree series deps-check ## build each patch, check each patch
+	@scripts/series-check
 
 clean: ## remove build/
 	rm -rf build
