@@ -6,15 +6,15 @@ PROFILE ?= 4k
 export KDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check fetch tree build demo shell test check mutants bench series series-check clean
+.PHONY: help deps deps-check fetch tree build demo shell test check mutants bench coverage series series-check clean
 
 help: ## say what there is
-	@echo 'make TARGET [PROFILE=4k|64k|debug] [KDIR=/path/to/linux]'
+	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan] [KDIR=/path/to/linux]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo
 	@echo 'PROFILE  4k: 4 KiB pages (default); 64k: 64 KiB pages; debug: 4 KiB pages,'
-	@echo '         KASAN, lockdep, kmemleak, fault injection'
+	@echo '         KASAN, lockdep, kmemleak, fault injection; kcsan: 4 KiB pages, KCSAN'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
 deps:
@@ -51,6 +51,10 @@ mutants: build ## break the driver in each way a test must notice, and see it no
 
 bench: build ## measure the driver beside hugetlbfs, THP and the plain way
 	@scripts/bench $(PROFILE)
+
+coverage: ## which lines of the driver the tests run, and why not the others
+	@$(MAKE) --no-print-directory build PROFILE=coverage
+	@scripts/coverage
 
 series: fetch ## the repository as patches on the kernel source (or KDIR), in build/series
 	@scripts/series

@@ -13,7 +13,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$TOP/build
 TREE=$BUILD/tree
 JOBS=${JOBS:-$(nproc)}
-PROFILES="4k 64k debug"
+PROFILES="4k 64k debug kcsan coverage"
 DRIVER=drivers/vfio/pci/nvgrace-gpu
 SELFTESTS=tools/testing/selftests/vfio/egm
 export TOP BUILD TREE JOBS PROFILES DRIVER SELFTESTS
