@@ -262,6 +262,7 @@ TEST_F(dma, large_mappings_are_blocks_of_the_iommu)
 {
 	const size_t page = sysconf(_SC_PAGESIZE), block = page * page / sizeof(uint64_t);
 	const size_t len = block > LEN ? block : LEN;
+	const uint64_t iova = 1UL << 30;
 	char *q = egm_map_populated(self->fd, 0, len);
 	long tables;
 
@@ -269,12 +270,12 @@ TEST_F(dma, large_mappings_are_blocks_of_the_iommu)
 	ASSERT_NE(MAP_FAILED, self->p);
 	ASSERT_NE(MAP_FAILED, q);
 	/* The first one also pays for the levels above. */
-	tables = iommu_tables(_metadata, self->container, self->p, 0, len);
+	tables = iommu_tables(_metadata, self->container, self->p, iova, len);
 	EXPECT_GT(4, tables);
-	EXPECT_EQ(0, iommu_tables(_metadata, self->container, self->p, 0, len));
-	EXPECT_EQ(0, iommu_tables(_metadata, self->container, q, 0, len));
+	EXPECT_EQ(0, iommu_tables(_metadata, self->container, self->p, iova, len));
+	EXPECT_EQ(0, iommu_tables(_metadata, self->container, q, iova, len));
 	/* One page off there is room for pages only. */
-	tables = iommu_tables(_metadata, self->container, self->p, page, len);
+	tables = iommu_tables(_metadata, self->container, self->p, iova + page, len);
 	EXPECT_LE((long)(len / block), tables);
 	munmap(self->p, len);
 	munmap(q, len);

@@ -161,9 +161,11 @@ TEST_F(region, maps_by_huge_entries)
 
 TEST_F(region, owns_what_is_mapped)
 {
+	const size_t page = sysconf(_SC_PAGESIZE);
+
 	self->p = map_region(self->device, &self->info, 0);
 	ASSERT_NE(MAP_FAILED, self->p);
-	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN - 4096, 4096, MAP_SHARED));
+	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN - page, page, MAP_SHARED));
 	EXPECT_EQ(0, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
 	EXPECT_EQ(EBUSY, map_region_errno(self->device, &self->info, LEN, EGM_BLOCK,
 					  MAP_SHARED));
