@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit test of the firmware properties by random sets of them, against a model that
+ * knows what becomes of each. A failure names the round; the seed is constant.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "properties.h"
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/bits.h>
+#include <linux/device.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/prandom.h>
+#include <linux/property.h>
+#include <linux/sizes.h>
+
+#define ROUNDS		20000
+
+/* In no memory map of a machine that runs these tests, and beyond any machine's memory. */
+#define FREE_SPA	0x7f0000000000ULL
+#define NO_SPA		BIT_ULL(60)
+
+enum form { NUMBER, ABSENT, FLAG, HALF };
+
+/**
+ * struct property - one of firmware's properties, and what is known of it
+ * @name: its name
+ * @form: how it is there, if it is
+ * @value: the number that it has as a NUMBER
+ */
+struct property {
+	const char *name;
+	enum form form;
+	u64 value;
+};
+
+enum { BASE, SIZE, PXM, RETIRED, PROPERTIES };
+
+static u32 pick(struct rnd_state *rnd, u32 n)
+{
+	return prandom_u32_state(rnd) % n;
+}
+
+static u64 random_base(struct rnd_state *rnd, u64 ram)
+{
+	switch (pick(rnd, 6)) {
+	case 0:
+		return 0;
+	case 1:
+		return ram;
+	case 2:
+		return FREE_SPA + pick(rnd, U32_MAX);
+	case 3:
+		return NO_SPA + (u64)pick(rnd, U32_MAX) * PAGE_SIZE;
+	case 4:
+		return -(u64)pick(rnd, 1000) * PAGE_SIZE;
+	default:
+		return FREE_SPA + (u64)pick(rnd, 1000) * PAGE_SIZE;
+	}
+}
+
+static u64 random_size(struct rnd_state *rnd)
+{
+	switch (pick(rnd, 6)) {
+	case 0:
+		return 0;
+	case 1:
+		return 1 + pick(rnd, U32_MAX - 1);
+	case 2:
+		return NO_SPA + (u64)pick(rnd, U32_MAX) * PAGE_SIZE;
+	case 3:
+		return -(u64)pick(rnd, 1000) * PAGE_SIZE;
+	default:
+		return (1 + (u64)pick(rnd, 1000)) * PAGE_SIZE;
+	}
+}
+
+static u64 random_pxm(struct rnd_state *rnd)
+{
+	switch (pick(rnd, 4)) {
+	case 0:
+		return pick(rnd, 40);
+	case 1:
+		return (1ULL << 32) + pick(rnd, 40);
+	default:
+		return EGM_PXM_FIRST + pick(rnd, EGM_MAX_SOCKETS);
+	}
+}
+
+static enum form random_form(struct rnd_state *rnd)
+{
+	return pick(rnd, 8) ? NUMBER : ABSENT + pick(rnd, 3);
+}
+
+/* What reading has to say. */
+static int model_read(const struct property *p)
+{
+	if (p[BASE].form == ABSENT)
+		return -ENOENT;
+	if (p[BASE].form != NUMBER || p[SIZE].form != NUMBER)
+		return -EINVAL;
+	if (!p[BASE].value || !p[SIZE].value)
+		return -ENOENT;
+	return p[PXM].form == NUMBER ? 0 : -EINVAL;
+}
+
+/* What the check has to say of what could be read; @ram is the address of a page of RAM. */
+static int model_check(const struct property *p, u64 ram)
+{
+	u64 base = p[BASE].value, size = p[SIZE].value;
+
+	if (p[PXM].value < EGM_PXM_FIRST || p[PXM].value >= EGM_PXM_FIRST + EGM_MAX_SOCKETS)
+		return -ERANGE;
+	/* Every base that is picked is either below twice FREE_SPA or beyond NO_SPA. */
+	if (base >= NO_SPA || size >= NO_SPA)
+		return -EOVERFLOW;
+	if (base % PAGE_SIZE || size % PAGE_SIZE)
+		return -EINVAL;
+	return base <= ram && ram - base < size ? -EBUSY : 0;
+}
+
+static void add(struct property_entry *entry, const struct property *p)
+{
+	switch (p->form) {
+	case NUMBER:
+		*entry = PROPERTY_ENTRY_U64(p->name, p->value);
+		break;
+	case HALF:
+		*entry = PROPERTY_ENTRY_U32(p->name, p->value);
+		break;
+	default:
+		*entry = PROPERTY_ENTRY_BOOL(p->name);
+	}
+}
+
+/* Read a set as a device's, in any order of the properties. */
+static int read_set(struct kunit *test, struct device *dev, const struct property *p,
+		    u32 first, struct egm_properties *props)
+{
+	struct property_entry entries[PROPERTIES + 1] = { };
+	struct fwnode_handle *node;
+	int i, n = 0, ret;
+
+	for (i = 0; i < PROPERTIES; i++) {
+		const struct property *one = &p[(first + i) % PROPERTIES];
+
+		if (one->form != ABSENT)
+			add(&entries[n++], one);
+	}
+	node = fwnode_create_software_node(entries, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, node);
+	device_set_node(dev, node);
+	ret = egm_properties_read(dev, props);
+	device_set_node(dev, NULL);
+	fwnode_remove_software_node(node);
+	return ret;
+}
+
+static void random_sets_against_model(struct kunit *test)
+{
+	struct property p[PROPERTIES] = {
+		{ "nvidia,egm-base-pa" }, { "nvidia,egm-size" }, { "nvidia,egm-pxm" },
+		{ "nvidia,egm-retired-pages-data-base" },
+	};
+	void *page = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct device *dev = kunit_device_register(test, "egm-random");
+	int round, i, ret, good = 0, bad = 0;
+	struct rnd_state rnd;
+	u64 ram;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	ram = ALIGN_DOWN(virt_to_phys(page), PAGE_SIZE);
+	prandom_seed_state(&rnd, 20261123);
+	for (round = 0; round < ROUNDS; round++) {
+		struct egm_properties props = { };
+		const char *why = NULL;
+
+		p[BASE].value = random_base(&rnd, ram);
+		p[SIZE].value = random_size(&rnd);
+		p[PXM].value = random_pxm(&rnd);
+		p[RETIRED].value = random_base(&rnd, ram);
+		for (i = 0; i < PROPERTIES; i++)
+			p[i].form = random_form(&rnd);
+
+		ret = read_set(test, dev, p, pick(&rnd, PROPERTIES), &props);
+		KUNIT_ASSERT_EQ_MSG(test, ret, model_read(p), "round %d", round);
+		if (ret) {
+			KUNIT_ASSERT_EQ_MSG(test, props.base, 0, "round %d", round);
+			continue;
+		}
+		KUNIT_ASSERT_EQ_MSG(test, props.base, p[BASE].value, "round %d", round);
+		KUNIT_ASSERT_EQ_MSG(test, props.size, p[SIZE].value, "round %d", round);
+		KUNIT_ASSERT_EQ_MSG(test, props.retired,
+				    p[RETIRED].form == NUMBER ? p[RETIRED].value : 0,
+				    "round %d", round);
+
+		ret = egm_properties_check(&props, &why);
+		KUNIT_ASSERT_EQ_MSG(test, ret, model_check(p, ram), "round %d", round);
+		KUNIT_ASSERT_EQ_MSG(test, !ret, !why, "round %d", round);
+		good += !ret;
+		bad += !!ret;
+	}
+	/* Both ends are worth something only if both were reached. */
+	KUNIT_EXPECT_GT(test, good, ROUNDS / 50);
+	KUNIT_EXPECT_GT(test, bad, ROUNDS / 50);
+}
+
+static struct kunit_case egm_properties_random_cases[] = {
+	KUNIT_CASE_SLOW(random_sets_against_model),
+	{ }
+};
+
+static struct kunit_suite egm_properties_random_suite = {
+	.name = "nvgrace-egm-properties-random",
+	.test_cases = egm_properties_random_cases,
+};
+
+kunit_test_suite(egm_properties_random_suite);
