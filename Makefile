@@ -6,7 +6,7 @@ PROFILE ?= 4k
 export KDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check fetch tree build demo shell test check mutants bench coverage series series-check clean
+.PHONY: help deps deps-check deps-series fetch tree build demo shell test check mutants bench coverage series series-check clean
 
 help: ## say what there is
 	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan] [KDIR=/path/to/linux]'
@@ -22,6 +22,9 @@ deps:
 
 deps-check:
 	@scripts/deps check
+
+deps-series:
+	@scripts/deps series
 
 fetch: deps ## fetch kernel source, firmware, QEMU and root file system into build/
 	@$(if $(KDIR),,scripts/fetch kernel)
@@ -59,7 +62,7 @@ coverage: ## which lines of the driver the tests run, and why not the others
 series: fetch ## the repository as patches on the kernel source (or KDIR), in build/series
 	@scripts/series
 
-series-check: tree series deps-check ## build each patch, check each patch
+series-check: tree series deps-series ## build each patch, check each patch
 	@scripts/series-check
 
 clean: ## remove build/
