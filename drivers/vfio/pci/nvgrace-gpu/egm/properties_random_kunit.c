@@ -15,7 +15,7 @@
 #include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/property.h>
-#include <linux/sizes.h>
+#include <linux/string.h>
 
 #define ROUNDS		20000
 
@@ -122,58 +122,79 @@ static int model_check(const struct property *p, u64 ram)
 	return base <= ram && ram - base < size ? -EBUSY : 0;
 }
 
-static void add(struct property_entry *entry, const struct property *p)
+/**
+ * struct firmware - a description of a device that says what the test wants
+ * @fwnode: what the device has
+ * @p: its properties
+ *
+ * A software node would be in sysfs, and each of them announced to user space.
+ */
+struct firmware {
+	struct fwnode_handle fwnode;
+	struct property p[PROPERTIES];
+};
+
+static const struct property *find(const struct fwnode_handle *fwnode, const char *name)
 {
-	switch (p->form) {
-	case NUMBER:
-		*entry = PROPERTY_ENTRY_U64(p->name, p->value);
-		break;
-	case HALF:
-		*entry = PROPERTY_ENTRY_U32(p->name, p->value);
-		break;
-	default:
-		*entry = PROPERTY_ENTRY_BOOL(p->name);
-	}
+	const struct firmware *firmware = container_of(fwnode, struct firmware, fwnode);
+	int i;
+
+	for (i = 0; i < PROPERTIES; i++)
+		if (!strcmp(firmware->p[i].name, name) && firmware->p[i].form != ABSENT)
+			return &firmware->p[i];
+	return NULL;
 }
 
-/* Read a set as a device's, in any order of the properties. */
-static int read_set(struct kunit *test, struct device *dev, const struct property *p,
-		    u32 first, struct egm_properties *props)
+static bool firmware_has(const struct fwnode_handle *fwnode, const char *name)
 {
-	struct property_entry entries[PROPERTIES + 1] = { };
-	struct fwnode_handle *node;
-	int i, n = 0, ret;
-
-	for (i = 0; i < PROPERTIES; i++) {
-		const struct property *one = &p[(first + i) % PROPERTIES];
-
-		if (one->form != ABSENT)
-			add(&entries[n++], one);
-	}
-	node = fwnode_create_software_node(entries, NULL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, node);
-	device_set_node(dev, node);
-	ret = egm_properties_read(dev, props);
-	device_set_node(dev, NULL);
-	fwnode_remove_software_node(node);
-	return ret;
+	return find(fwnode, name);
 }
+
+/* As ACPI and software nodes answer, which return the same errors. */
+static int firmware_read(const struct fwnode_handle *fwnode, const char *name,
+			 unsigned int elem_size, void *val, size_t nval)
+{
+	const struct property *p = find(fwnode, name);
+
+	if (!p)
+		return -EINVAL;
+	if (p->form == FLAG)
+		return -EPROTO;
+	if (p->form == HALF || elem_size != sizeof(u64) || nval != 1)
+		return -EOVERFLOW;
+	*(u64 *)val = p->value;
+	return 0;
+}
+
+static const struct fwnode_operations firmware_ops = {
+	.property_present = firmware_has,
+	.property_read_int_array = firmware_read,
+};
 
 static void random_sets_against_model(struct kunit *test)
 {
-	struct property p[PROPERTIES] = {
-		{ "nvidia,egm-base-pa" }, { "nvidia,egm-size" }, { "nvidia,egm-pxm" },
-		{ "nvidia,egm-retired-pages-data-base" },
+	static const char *const name[PROPERTIES] = {
+		"nvidia,egm-base-pa", "nvidia,egm-size", "nvidia,egm-pxm",
+		"nvidia,egm-retired-pages-data-base",
 	};
+	/* Before the device, so that it goes after it. */
+	struct firmware *firmware = kunit_kzalloc(test, sizeof(*firmware), GFP_KERNEL);
 	void *page = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct device *dev = kunit_device_register(test, "egm-random");
 	int round, i, ret, good = 0, bad = 0;
 	struct rnd_state rnd;
+	struct property *p;
 	u64 ram;
 
+	KUNIT_ASSERT_NOT_NULL(test, firmware);
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	ram = ALIGN_DOWN(virt_to_phys(page), PAGE_SIZE);
+	p = firmware->p;
+	for (i = 0; i < PROPERTIES; i++)
+		p[i].name = name[i];
+	fwnode_init(&firmware->fwnode, &firmware_ops);
+	device_set_node(dev, &firmware->fwnode);
 	prandom_seed_state(&rnd, 20261123);
 	for (round = 0; round < ROUNDS; round++) {
 		struct egm_properties props = { };
@@ -186,7 +207,7 @@ static void random_sets_against_model(struct kunit *test)
 		for (i = 0; i < PROPERTIES; i++)
 			p[i].form = random_form(&rnd);
 
-		ret = read_set(test, dev, p, pick(&rnd, PROPERTIES), &props);
+		ret = egm_properties_read(dev, &props);
 		KUNIT_ASSERT_EQ_MSG(test, ret, model_read(p), "round %d", round);
 		if (ret) {
 			KUNIT_ASSERT_EQ_MSG(test, props.base, 0, "round %d", round);
