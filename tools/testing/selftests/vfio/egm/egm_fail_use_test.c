@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation that can fail, failed once, with panic_on_warn: over loading the
+ * module, a further GPU, and the region of a vfio device. The next try must work.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <sys/utsname.h>
+
+#include "egm_fail_nth.h"
+#include "egm_iommufd.h"
+
+#define LEN		(2 * EGM_BLOCK)
+#define MODULE		"kernel/drivers/vfio/pci/nvgrace-gpu/egm/nvgrace-egm.ko"
+
+FIXTURE(fail_use) {
+	char gpu[EGM_MAX_GPUS][32];
+	int gpus;
+	struct injection in;
+};
+
+FIXTURE_SETUP(fail_use)
+{
+	if (!injection_begin(&self->in))
+		SKIP(return, NO_INJECTION);
+	self->gpus = vfio_egm_gpus(self->gpu);
+	ASSERT_LE(2, self->gpus);
+	ASSERT_TRUE(egm_exists(egm_node()));
+}
+
+FIXTURE_TEARDOWN(fail_use)
+{
+	injection_end(&self->in);
+}
+
+/* The module is loaded as a whole, with its region, or not at all. */
+TEST_F_TIMEOUT(fail_use, module_load, 1200)
+{
+	struct utsname name;
+	char path[PATH_MAX];
+	int n, fd, ret;
+
+	ASSERT_EQ(0, uname(&name));
+	snprintf(path, sizeof(path), "/lib/modules/%s/" MODULE, name.release);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		SKIP(return, "the driver is no module");
+	for (n = 1; n < MAX_POINTS; n++) {
+		ASSERT_EQ(0, system("rmmod nvgrace-egm"));
+		EXPECT_FALSE(egm_claimed(NULL));
+		arm(self->in.nth, n);
+		ret = syscall(SYS_finit_module, fd, "", 0);
+		if (!fired(self->in.nth)) {
+			EXPECT_EQ(0, ret);
+			break;
+		}
+		/* Loaded without a region: that of one socket could not be bound. */
+		if (!ret && egm_exists(egm_node()))
+			continue;
+		if (!ret)
+			ASSERT_EQ(0, system("rmmod nvgrace-egm"));
+		EXPECT_FALSE(egm_claimed(NULL));
+		ASSERT_EQ(0, syscall(SYS_finit_module, fd, "", 0));
+		ASSERT_TRUE(egm_exists(egm_node()));
+	}
+	close(fd);
+	expect_swept(_metadata, n);
+	EXPECT_TRUE(clean_and_mappable());
+}
+
+/* A further GPU may be missing in sysfs. That must not cost it its driver. */
+TEST_F(fail_use, further_gpu)
+{
+	char start[32], end[32];
+	int n;
+
+	ASSERT_TRUE(symbol_range("nvgrace_egm_gpu_bound", start, end, sizeof(start)));
+	for (n = 1; n < MAX_POINTS; n++) {
+		ASSERT_EQ(0, egm_gpu_unbind(self->gpu[1]));
+		require_caller(start, end);
+		arm(self->in.nth, n);
+		EXPECT_EQ(0, egm_gpu_bind(self->gpu[1]));
+		require_caller("0", "0xffffffffffffffff");
+		EXPECT_TRUE(egm_gpu_is_bound(self->gpu[1]));
+		EXPECT_TRUE(egm_exists(egm_node()));
+		if (!fired(self->in.nth))
+			break;
+	}
+	expect_swept(_metadata, n);
+	EXPECT_TRUE(clean_and_mappable());
+}
+
+/* A vfio device opens without its region if there is no memory for that. */
+TEST_F(fail_use, vfio_device_open)
+{
+	int n, device, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	struct vfio_region_info info;
+	char start[32], end[32];
+	bool more = true;
+
+	if (iommufd < 0)
+		SKIP(return, "no /dev/iommu");
+	ASSERT_TRUE(symbol_range("nvgrace_egm_open_device", start, end, sizeof(start)));
+	for (n = 1; n < MAX_POINTS && more; n++) {
+		require_caller(start, end);
+		arm(self->in.nth, n);
+		device = vfio_gpu_open(self->gpu[0], iommufd);
+		require_caller("0", "0xffffffffffffffff");
+		more = fired(self->in.nth);
+		ASSERT_LE(0, device);
+		EXPECT_EQ(!more, vfio_egm_region(device, &info));
+		close(device);
+	}
+	expect_swept(_metadata, n);
+	close(iommufd);
+}
+
+/* The first use of the region makes a file of it. */
+TEST_F(fail_use, vfio_region_use)
+{
+	int n, device, code, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	struct vfio_region_info info;
+	bool more = true;
+	char *p;
+
+	if (iommufd < 0)
+		SKIP(return, "no /dev/iommu");
+	for (n = 1; n < MAX_POINTS && more; n++) {
+		device = vfio_gpu_open(self->gpu[0], iommufd);
+		ASSERT_LE(0, device);
+		ASSERT_TRUE(vfio_egm_region(device, &info));
+		arm(self->in.nth, n);
+		p = egm_map(device, info.offset, LEN);
+		code = p == MAP_FAILED ? 0 : egm_touch(p, 1);
+		more = fired(self->in.nth);
+		if (!more) {
+			EXPECT_NE(MAP_FAILED, p);
+			EXPECT_EQ(0, code);
+		}
+		if (p != MAP_FAILED)
+			munmap(p, LEN);
+		EXPECT_EQ(0, egm_map_errno(device, info.offset, LEN, MAP_SHARED));
+		close(device);
+		EXPECT_TRUE(clean_and_mappable());
+	}
+	expect_swept(_metadata, n);
+	close(iommufd);
+}
+
+TEST_HARNESS_MAIN
