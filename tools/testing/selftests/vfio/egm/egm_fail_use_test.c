@@ -72,19 +72,19 @@ TEST_F_TIMEOUT(fail_use, module_load, 1200)
 TEST_F(fail_use, further_gpu)
 {
 	char start[32], end[32];
+	bool more = true;
 	int n;
 
 	ASSERT_TRUE(symbol_range("nvgrace_egm_gpu_bound", start, end, sizeof(start)));
-	for (n = 1; n < MAX_POINTS; n++) {
+	for (n = 1; n < MAX_POINTS && more; n++) {
 		ASSERT_EQ(0, egm_gpu_unbind(self->gpu[1]));
 		require_caller(start, end);
 		arm(self->in.nth, n);
 		EXPECT_EQ(0, egm_gpu_bind(self->gpu[1]));
+		more = fired(self->in.nth);
 		require_caller("0", "0xffffffffffffffff");
 		EXPECT_TRUE(egm_gpu_is_bound(self->gpu[1]));
 		EXPECT_TRUE(egm_exists(egm_node()));
-		if (!fired(self->in.nth))
-			break;
 	}
 	expect_swept(_metadata, n);
 	EXPECT_TRUE(clean_and_mappable());
@@ -93,10 +93,10 @@ TEST_F(fail_use, further_gpu)
 /* A vfio device opens without its region if there is no memory for that. */
 TEST_F(fail_use, vfio_device_open)
 {
-	int n, device, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	int n, device, without = 0, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	struct vfio_region_info info;
 	char start[32], end[32];
-	bool more = true;
+	bool more = true, there;
 
 	if (iommufd < 0)
 		SKIP(return, "no /dev/iommu");
@@ -105,13 +105,17 @@ TEST_F(fail_use, vfio_device_open)
 		require_caller(start, end);
 		arm(self->in.nth, n);
 		device = vfio_gpu_open(self->gpu[0], iommufd);
-		require_caller("0", "0xffffffffffffffff");
 		more = fired(self->in.nth);
+		require_caller("0", "0xffffffffffffffff");
 		ASSERT_LE(0, device);
-		EXPECT_EQ(!more, vfio_egm_region(device, &info));
+		/* Slabs get along without some pages that they would like. */
+		there = vfio_egm_region(device, &info);
+		EXPECT_TRUE(there || more);
+		without += !there;
 		close(device);
 	}
 	expect_swept(_metadata, n);
+	EXPECT_LE(2, without);
 	close(iommufd);
 }
 
