@@ -37,6 +37,9 @@ static_assert(EGM_MAX_DEVICES <= 1U << MINORBITS);
 static dev_t egm_devt;
 static DEFINE_IDA(egm_minors);
 
+/* Not in the module: its kobject can be released after the module is gone. */
+static struct class *egm_class;
+
 static void egm_chardev_release(struct device *dev)
 {
 	struct egm_chardev *chardev = container_of(dev, struct egm_chardev, dev);
@@ -49,12 +52,6 @@ static void egm_chardev_release(struct device *dev)
 	smp_mb();
 	wake_up_var(&egm_minors);
 }
-
-static struct class egm_class = {
-	.name = "egm",
-	.dev_groups = egm_sysfs_groups,
-	.dev_release = egm_chardev_release,
-};
 
 static struct egm_file *egm_file_alloc(void)
 {
@@ -226,7 +223,7 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	INIT_LIST_HEAD(&chardev->gpus);
 	chardev->region = region;
 	chardev->dev.parent = parent;
-	chardev->dev.class = &egm_class;
+	chardev->dev.class = egm_class;
 	chardev->dev.devt = MKDEV(MAJOR(egm_devt), MINOR(egm_devt) + minor);
 	set_dev_node(&chardev->dev, dev_to_node(parent));
 	device_initialize(&chardev->dev);
@@ -310,10 +307,14 @@ int egm_chardev_init(void)
 	if (ret)
 		return ret;
 
-	ret = class_register(&egm_class);
-	if (ret)
+	egm_class = class_create("egm");
+	if (IS_ERR(egm_class)) {
 		unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
-	return ret;
+		return PTR_ERR(egm_class);
+	}
+	egm_class->dev_groups = egm_sysfs_groups;
+	egm_class->dev_release = egm_chardev_release;
+	return 0;
 }
 
 /**
@@ -327,7 +328,7 @@ int egm_chardev_init(void)
 void egm_chardev_exit(void)
 {
 	wait_var_event(&egm_minors, ida_is_empty(&egm_minors));
-	class_unregister(&egm_class);
+	class_destroy(egm_class);
 	unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
 	ida_destroy(&egm_minors);
 }
