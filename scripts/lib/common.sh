@@ -75,5 +75,16 @@ configure_kernel() {
 	done
 }
 
+# compile_fragment HOW FILE... - scripts/config/FILE..., and what is ours as HOW, m or y
+compile_fragment() {
+	local how=$1 f
+
+	shift
+	for f in "$@"; do cat "$TOP/scripts/config/$f"; done
+	for f in VFIO_PCI NVGRACE_GPU_VFIO_PCI NVGRACE_EGM KUNIT NVGRACE_EGM_KUNIT_TEST; do
+		echo "CONFIG_$f=$how"
+	done
+}
+
 # The name of the running Debian release.
 debian_release() { (. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}"); }

@@ -110,16 +110,11 @@ static void copy_by_device(struct __test_metadata *_metadata, uint32_t *bar,
 			   int container, char *p)
 {
 	const size_t from = EGM_BLOCK - EDU_DMA_LEN, to = LEN - EDU_DMA_LEN;
-	size_t i;
 
 	/* Nothing of it was touched: type1 faults it in. */
 	ASSERT_EQ(0, map_dma(container, p, 0, LEN));
 	EXPECT_EQ(LEN, egm_first_nonzero(p, LEN));
-	for (i = 0; i < EDU_DMA_LEN; i++)
-		p[from + i] = i * 7 + 1;
-	ASSERT_TRUE(edu_copy(bar, from, EDU_BUFFER, 0));
-	ASSERT_TRUE(edu_copy(bar, EDU_BUFFER, to, EDU_TO_RAM));
-	EXPECT_EQ(0, memcmp(p + from, p + to, EDU_DMA_LEN));
+	ASSERT_TRUE(copied(bar, p, from, to));
 	EXPECT_EQ(0, p[to - 1]);
 	EXPECT_EQ(0, unmap_dma(container, 0, LEN));
 }

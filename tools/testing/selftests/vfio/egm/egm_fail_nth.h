@@ -135,15 +135,6 @@ static inline void expect_swept(struct __test_metadata *_metadata, int n)
 	TH_LOG("%d failure points", n - 1);
 }
 
-static inline void all_gpus(char gpu[EGM_MAX_GPUS][32], int gpus,
-			    int (*what)(const char *gpu))
-{
-	int i;
-
-	for (i = 0; i < gpus; i++)
-		what(gpu[i]);
-}
-
 /* The address range of a function, from its symbol and the next one. */
 static inline bool symbol_range(const char *name, char *start, char *end, size_t len)
 {

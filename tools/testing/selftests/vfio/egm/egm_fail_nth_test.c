@@ -125,6 +125,15 @@ TEST_F(fail_nth, mmap_and_touch)
 	expect_swept(_metadata, n);
 }
 
+static void all_gpus(char gpu[EGM_MAX_GPUS][32], int gpus,
+		     int (*what)(const char *gpu))
+{
+	int i;
+
+	for (i = 0; i < gpus; i++)
+		what(gpu[i]);
+}
+
 /*
  * Whatever fails, in our code or in vfio's, the next try gives GPU and node. Except
  * for vfio's groups: vfio_group_release() of 7.3 warns of a group that could not be

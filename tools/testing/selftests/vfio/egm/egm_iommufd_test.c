@@ -118,12 +118,6 @@ FIXTURE_TEARDOWN(dmabuf)
 	EXPECT_TRUE(egm_exists(egm_node()));
 }
 
-static int export(int device, const struct vfio_region_info *info, uint64_t offset,
-		  uint64_t len)
-{
-	return vfio_export(device, info->index, offset, len);
-}
-
 TEST_F(dmabuf, is_of_whole_pages_inside_the_region)
 {
 	const uint64_t size = self->info.size, page = sysconf(_SC_PAGESIZE);
@@ -131,12 +125,12 @@ TEST_F(dmabuf, is_of_whole_pages_inside_the_region)
 		{ .offset = 0, .length = page }, { .offset = size, .length = page },
 	};
 
-	EXPECT_EQ(-EINVAL, export(self->device, &self->info, size, page));
-	EXPECT_EQ(-EINVAL, export(self->device, &self->info, size - page, 2 * page));
-	EXPECT_EQ(-EINVAL, export(self->device, &self->info, 0, 0));
-	EXPECT_EQ(-EINVAL, export(self->device, &self->info, page / 2, page));
-	EXPECT_EQ(-EINVAL, export(self->device, &self->info, 0, page / 2));
-	EXPECT_EQ(-EOVERFLOW, export(self->device, &self->info, -page, page));
+	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, size, page));
+	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, size - page, 2 * page));
+	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, 0, 0));
+	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, page / 2, page));
+	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, 0, page / 2));
+	EXPECT_EQ(-EOVERFLOW, vfio_export(self->device, self->info.index, -page, page));
 	EXPECT_EQ(-EINVAL, vfio_export_ranges(self->device, self->info.index, two, 2));
 	/* What was refused owns nothing. */
 	EXPECT_EQ(0, egm_map_errno(self->node, 0, size, MAP_SHARED));
@@ -163,9 +157,9 @@ TEST_F(dmabuf, is_of_no_other_region)
 TEST_F(dmabuf, has_one_owner)
 {
 	EXPECT_EQ(0, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
-	EXPECT_EQ(-EBUSY, export(self->device, &self->info, 0, LEN));
+	EXPECT_EQ(-EBUSY, vfio_export(self->device, self->info.index, 0, LEN));
 
-	self->fd = export(self->device, &self->info, EGM_BLOCK, LEN);
+	self->fd = vfio_export(self->device, self->info.index, EGM_BLOCK, LEN);
 	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
 	/* DMA of it may still run when the dma-buf is closed. */
@@ -182,7 +176,7 @@ TEST_F(dmabuf, is_mapped_for_dma)
 {
 	const uint64_t at = 3 * EGM_BLOCK;
 
-	self->fd = export(self->device, &self->info, at, 2 * LEN);
+	self->fd = vfio_export(self->device, self->info.index, at, 2 * LEN);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, LEN, 0, LEN));
 	self->p = egm_map(self->device, self->info.offset + at + LEN, LEN);
@@ -212,7 +206,7 @@ TEST_F(dmabuf, is_zero_before_it_is_exported)
 	EXPECT_LE((int64_t)LEN, egm_pending());
 
 	memset(to, 0x5a, EDU_DMA_LEN);
-	self->fd = export(self->device, &self->info, 0, LEN);
+	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
 	egm_set_workers(4);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
@@ -238,7 +232,7 @@ static int set_feature(int device, uint32_t what)
  */
 TEST_F(dmabuf, outlives_decode_and_power_of_the_gpu)
 {
-	self->fd = export(self->device, &self->info, 0, LEN);
+	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
 	self->p = egm_map(self->device, self->info.offset, LEN);
@@ -259,7 +253,7 @@ TEST_F(dmabuf, is_revoked_when_the_gpu_is_closed)
 {
 	const uint64_t at = 2 * EGM_BLOCK;
 
-	self->fd = export(self->device, &self->info, 0, LEN);
+	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
 	self->p = egm_map(self->device, self->info.offset, LEN);
@@ -291,15 +285,15 @@ TEST_F(dmabuf, stays_with_its_owner_when_the_driver_goes)
 	ASSERT_NE(MAP_FAILED, q);
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, q, iova, EGM_BLOCK));
 	fill(q);
-	self->fd = export(self->device, &self->info, 0, LEN);
+	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
 	close(self->node);
 	self->node = -1;
 	ASSERT_EQ(0, egm_adev_unbind());
 
-	EXPECT_EQ(-ENODEV, export(self->device, &self->info, 0, LEN));
-	EXPECT_EQ(-ENODEV, export(self->device, &self->info, LEN, LEN));
+	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index, 0, LEN));
+	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index, LEN, LEN));
 	/* In from the first page of q, the second through the device, out to the third. */
 	ASSERT_TRUE(edu_copy(self->rig.bar, iova, EDU_BUFFER, 0));
 	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, 0, EDU_TO_RAM));

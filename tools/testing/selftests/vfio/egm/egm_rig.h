@@ -50,21 +50,4 @@ static inline void rig_down(struct rig *rig)
 	close(rig->iommufd);
 }
 
-static inline void fill(char *p)
-{
-	size_t i;
-
-	for (i = 0; i < EDU_DMA_LEN; i++)
-		p[i] = i * 7 + 1;
-}
-
-/* Fill @from, let the device copy it to @to; both in @p, which is at IOVA 0. */
-static inline bool copied(uint32_t *bar, char *p, size_t from, size_t to)
-{
-	fill(p + from);
-	return edu_copy(bar, from, EDU_BUFFER, 0) &&
-	       edu_copy(bar, EDU_BUFFER, to, EDU_TO_RAM) &&
-	       !memcmp(p + from, p + to, EDU_DMA_LEN);
-}
-
 #endif /* EGM_RIG_H */
