@@ -155,7 +155,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_retired_report);
  * @offset: set to its first byte, from the region's start
  * @len: set to its bytes
  *
- * From here on egm_retired_is_blocked() says so. The caller sees to it that nobody
+ * From here on egm_retired_next_blocked() finds it. The caller sees to it that nobody
  * is between asking that and making an entry, and then removes its mappings.
  *
  * Context: process.
