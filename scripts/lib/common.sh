@@ -26,16 +26,21 @@ die()  { warn "$@"; exit 1; }
 # ten seconds so that nobody takes a kernel build for a hang; on failure show
 # the end of LOG.
 quietly() {
-	local log=$1 text=$2 start=$SECONDS pid ticker rc=0
+	local log=$1 text=$2 start=$SECONDS ticker rc
 
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	printf '==> %s ' "$text"
-	"$@" >"$log" 2>&1 </dev/null &
-	pid=$!
-	(while sleep 10; do printf .; done) &
+	(while sleep 10 && kill -0 $$ 2>/dev/null; do printf .; done) &
 	ticker=$!
-	wait "$pid" || rc=$?
+	# Not in the background, where Ctrl-C would not end it.
+	set +e
+	(
+		set -e
+		"$@"
+	) >"$log" 2>&1 </dev/null
+	rc=$?
+	set -e
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
 	if [ "$rc" -ne 0 ]; then
@@ -58,21 +63,56 @@ cross_make() {
 	make "${words[@]}" "$@"
 }
 
-# configure_kernel OUT FRAGMENT MAKE... - tinyconfig plus the fragment in OUT, by
-# MAKE...; a line of it that does not survive is an error, not a kernel that
-# silently tests less.
-configure_kernel() {
-	local out=$1 fragment=$2 line
+# survives FRAGMENT CONFIG BUT - CONFIG has each line of FRAGMENT, but those that match BUT
+survives() {
+	local line
 
-	shift 2
-	mkdir -p "$out"
-	"$@" tinyconfig
-	cat "$fragment" >>"$out/.config"
-	"$@" olddefconfig
-	grep '^CONFIG_' "$fragment" | while read -r line; do
-		grep -qxF "$line" "$out/.config" ||
-			{ echo "this kernel does not accept $line"; exit 1; }
+	sed -nE '/^(# )?CONFIG_.*(=| is not set$)/p' "$1" | sed -E "/$3/d" | while read -r line; do
+		case $line in
+		# What it depends on can be absent, and the option with it.
+		'# '*) grep -q "^$(echo "$line" | cut -d ' ' -f 2)=" "$2" || continue ;;
+		*) if grep -qxF "$line" "$2"; then continue; fi ;;
+		esac
+		echo "this kernel does not accept $line"
+		exit 1
 	done
+}
+
+# configure_kernel OUT FRAGMENT BUT MAKE... - tinyconfig plus the fragment in OUT, by
+# MAKE...; a line of it that does not survive is an error, not a kernel that silently tests
+# less, unless it matches BUT.
+configure_kernel() {
+	local out=$1 fragment=$2 but=$3
+
+	shift 3
+	mkdir -p "$out"
+	"$@" tinyconfig || return 1
+	cat "$fragment" >>"$out/.config"
+	"$@" olddefconfig || return 1
+	survives "$fragment" "$out/.config" "$but"
+}
+
+# all_built SOURCE OUT - OUT has an object for each source of the driver
+all_built() {
+	local f
+
+	for f in "$1/$DRIVER/egm"/*.c; do
+		f=$(basename "$f" .c)
+		[ -e "$2/$DRIVER/egm/$f.o" ] || { echo "$f.c was not built"; return 1; }
+	done
+}
+
+# unpack_kernel NAME "SUITES" PACKAGE[=VERSION] WORK - linux-source-7.x, in WORK/linux
+unpack_kernel() {
+	local work=$4 package=${3%%=*}
+
+	rm -rf "$work"/{deb,pkg,linux}
+	mkdir -p "$work"/{deb,linux}
+	(cd "$work/deb" && "$TOP/scripts/apt-private" "$1" "$(dpkg --print-architecture)" \
+		"$2" apt-get download "$3")
+	dpkg -x "$work/deb/$package"_*.deb "$work/pkg"
+	tar -C "$work/linux" --strip-components=1 -xf "$work/pkg/usr/src/$package.tar.xz"
+	rm -rf "$work"/{deb,pkg}
 }
 
 # compile_fragment HOW FILE... - scripts/config/FILE..., and what is ours as HOW, m or y

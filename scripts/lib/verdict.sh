@@ -5,7 +5,7 @@
 # script's arguments. What a command says is in $log/out, and printed if it failed.
 
 : "${log:?}"
-passed=0 failed=0
+passed=0 failed=0 hits=0
 names=("$@")
 
 # verdict NAME COMMAND... - one result
@@ -28,12 +28,16 @@ picked() {
 	local n
 
 	[ ${#names[@]} -gt 0 ] || return 0
-	for n in "${names[@]}"; do case $1 in "$n"*) return 0 ;; esac; done
+	for n in "${names[@]}"; do
+		case $1 in "$n"*) hits=$((hits + 1)); return 0 ;; esac
+	done
 	return 1
 }
 
 # end_verdicts - the plain count; the script's end
 end_verdicts() {
+	[ ${#names[@]} -eq 0 ] || [ "$hits" -gt 0 ] ||
+		{ echo "  nothing is named ${names[*]}"; failed=$((failed + 1)); }
 	echo "$passed passed, $failed failed, 0 skipped"
 	exit $((failed > 0))
 }
