@@ -6,7 +6,7 @@ PROFILE ?= 4k
 export KDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check deps-series fetch tree build demo shell test check mutants bench coverage series series-check clean
+.PHONY: help deps deps-check deps-series source fetch tree build demo shell test check mutants bench coverage series series-check clean
 
 help: ## say what there is
 	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan] [KDIR=/path/to/linux]'
@@ -14,7 +14,8 @@ help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo
 	@echo 'PROFILE  4k: 4 KiB pages (default); 64k: 64 KiB pages; debug: 4 KiB pages,'
-	@echo '         KASAN, lockdep, kmemleak, fault injection; kcsan: 4 KiB pages, KCSAN'
+	@echo '         KASAN, UBSAN, lockdep, kmemleak, fault injection; kcsan: 4 KiB pages,'
+	@echo '         KCSAN'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
 deps:
@@ -26,14 +27,16 @@ deps-check:
 deps-series:
 	@scripts/deps series
 
-fetch: deps ## fetch kernel source, firmware, QEMU and root file system into build/
+source: deps
 	@$(if $(KDIR),,scripts/fetch kernel)
+
+fetch: source ## fetch kernel source, firmware, QEMU and root file system into build/
 	@scripts/fetch qemu firmware rootfs
 
-tree: fetch ## lay the driver over the kernel source, in build/tree
+tree: source ## lay the driver over the kernel source, in build/tree
 	@scripts/overlay
 
-build: tree ## build kernel, modules and tests of PROFILE
+build: fetch tree ## build kernel, modules and tests of PROFILE
 	@scripts/kbuild $(PROFILE)
 
 demo: build ## boot an emulated Grace and a KVM guest on its EGM memory
@@ -42,10 +45,10 @@ demo: build ## boot an emulated Grace and a KVM guest on its EGM memory
 shell: build ## an interactive shell in the emulated Grace, modules loaded
 	@scripts/vm --profile $(PROFILE) --shell
 
-test: build deps-check ## static checks, KUnit and kselftests in the emulated Grace
+test: deps-check build ## static checks, KUnit and kselftests in the emulated Grace
 	@scripts/test $(PROFILE)
 
-check: tree deps-check ## checkpatch, sparse, coccinelle, W=1 with gcc and clang, kernel-doc, shellcheck
+check: deps-check tree ## static checks, sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
 	@scripts/fetch sparse
 	@scripts/check
 
@@ -59,10 +62,10 @@ coverage: ## which lines of the driver the tests run, and why not the others
 	@$(MAKE) --no-print-directory build PROFILE=coverage
 	@scripts/coverage
 
-series: fetch ## the repository as patches on the kernel source (or KDIR), in build/series
+series: source ## the repository as patches on the kernel source (or KDIR), in build/series
 	@scripts/series
 
-series-check: tree series deps-series ## build each patch, check each patch
+series-check: deps-series tree series ## build each patch, check each patch
 	@scripts/series-check
 
 clean: ## remove build/
