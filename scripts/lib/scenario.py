@@ -3,6 +3,7 @@
 
 A scenario is a JSON file:
 
+  about              what it is for
   memory_mib, cpus   the host's own memory and CPUs (default 2048 and 2)
   bind               false: leave the GPUs unbound (default true)
   append             words for the kernel's command line
@@ -20,7 +21,7 @@ A scenario is a JSON file:
     properties       names and values that override these; null removes one
   devices            further QEMU devices
 
-Numbers may be written as strings, so that they can be hexadecimal.
+Addresses, slots and properties may be written as strings, so that they can be hexadecimal.
 """
 
 import json
@@ -37,9 +38,24 @@ DIRTY_STEP = 64 << 10
 DIRTY_LEN = 4 << 10
 
 
+KNOWN = {
+    "scenario": {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices"},
+    "regions": {"spa", "mib", "node", "fill", "memory", "retired"},
+    "gpus": {"slot", "region", "properties"},
+    "retired": {"spa", "pages", "at"},
+}
+
+
 def number(value):
     """An int, or a string in any base that Python reads."""
     return value if isinstance(value, int) else int(value, 0)
+
+
+def check(name, where, part):
+    """A name that nobody reads is a mistake."""
+    unknown = set(part) - KNOWN[where]
+    if unknown:
+        sys.exit(f"vm: scenario {name}: unknown {sorted(unknown)} in {where}")
 
 
 def load(name):
@@ -50,9 +66,11 @@ def load(name):
             scene = json.load(f)
     except (OSError, ValueError) as e:
         sys.exit(f"vm: scenario {name}: {e}")
-    known = {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices"}
-    if set(scene) - known:
-        sys.exit(f"vm: scenario {name}: unknown {sorted(set(scene) - known)}")
+    check(name, "scenario", scene)
+    for where in ("regions", "gpus"):
+        for part in scene.get(where, []):
+            check(name, where, part)
+            check(name, "retired", part.get("retired", {}))
     return {"memory_mib": 2048, "cpus": 2, "regions": [], "gpus": [], "devices": []} | scene
 
 
