@@ -19,14 +19,15 @@
 
 #include "ioctl.h"
 #include "mapping.h"
+#include "properties.h"
 #include "region.h"
 #include "sysfs.h"
 
 /*
  * Counts devices, not sockets: a device keeps its minor until its last reference
  * is dropped, which may be long after the region was unbound and bound again. 16
- * sockets can be told apart by firmware's 4-bit number; this allows each of them
- * 15 former devices that somebody still holds.
+ * sockets can be told apart by firmware's 4-bit number, and each has a minor of its
+ * own; this allows each of them 15 former devices that somebody still holds.
  */
 enum {
 	EGM_MAX_DEVICES = 256,
@@ -51,6 +52,20 @@ static void egm_chardev_release(struct device *dev)
 	/* Either module exit sees the minor free, or it is seen waiting for that. */
 	smp_mb();
 	wake_up_var(&egm_minors);
+}
+
+/*
+ * A node that mknod made must not lead to another socket's region when regions are
+ * bound again in another order. What a former device still has is not free for anyone.
+ */
+static int egm_minor_alloc(unsigned int pxm)
+{
+	unsigned int own = pxm - EGM_PXM_FIRST;
+	int minor = ida_alloc_range(&egm_minors, own, own, GFP_KERNEL);
+
+	if (minor != -ENOSPC)
+		return minor;
+	return ida_alloc_range(&egm_minors, EGM_MAX_SOCKETS, EGM_MAX_DEVICES - 1, GFP_KERNEL);
 }
 
 static struct egm_file *egm_file_alloc(void)
@@ -107,9 +122,8 @@ static loff_t egm_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct egm_file *efile = file->private_data;
 
-	scoped_guard(rwsem_read, &efile->region->lock)
-		if (efile->region->gone)
-			return -ENODEV;
+	if (egm_region_is_gone(efile->region))
+		return -ENODEV;
 	return fixed_size_llseek(file, offset, whence, efile->region->size);
 }
 
@@ -195,7 +209,7 @@ static int egm_chardev_add(struct egm_chardev *chardev,
  * egm_chardev_create - make a region's device node
  * @parent: the auxiliary device
  * @region: the region; its reference is the device's on success
- * @gpus: the socket's GPUs, as struct nvgrace_egm_gpu
+ * @info: the same, as it was described; not referenced after return
  *
  * Context: may sleep, under the device lock of @parent; opens may come before it
  * returns.
@@ -204,7 +218,7 @@ static int egm_chardev_add(struct egm_chardev *chardev,
  */
 struct egm_chardev *egm_chardev_create(struct device *parent,
 				       struct egm_region *region,
-				       const struct list_head *gpus)
+				       const struct nvgrace_egm_info *info)
 {
 	struct egm_chardev *chardev;
 	int minor, ret;
@@ -213,7 +227,7 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	if (!chardev)
 		return ERR_PTR(-ENOMEM);
 
-	minor = ida_alloc_max(&egm_minors, EGM_MAX_DEVICES - 1, GFP_KERNEL);
+	minor = egm_minor_alloc(info->pxm);
 	if (minor < 0) {
 		kfree(chardev);
 		return ERR_PTR(minor);
@@ -225,14 +239,13 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	chardev->dev.parent = parent;
 	chardev->dev.class = egm_class;
 	chardev->dev.devt = MKDEV(MAJOR(egm_devt), MINOR(egm_devt) + minor);
-	set_dev_node(&chardev->dev, dev_to_node(parent));
 	device_initialize(&chardev->dev);
 	cdev_init(&chardev->cdev, &egm_fops);
 	chardev->cdev.owner = THIS_MODULE;
 
 	ret = dev_set_name(&chardev->dev, "%s", region->name);
 	if (!ret)
-		ret = egm_chardev_add(chardev, gpus);
+		ret = egm_chardev_add(chardev, &info->gpus);
 	if (ret) {
 		/* A node made by mknod can have been opened before the failure. */
 		egm_chardev_detach(chardev);

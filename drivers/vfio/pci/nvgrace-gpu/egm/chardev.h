@@ -12,6 +12,7 @@
 
 struct egm_region;
 struct file;
+struct nvgrace_egm_info;
 
 /**
  * struct egm_chardev - the class device and character device of a region
@@ -35,7 +36,7 @@ void egm_chardev_exit(void);
 
 struct egm_chardev *egm_chardev_create(struct device *parent,
 				       struct egm_region *region,
-				       const struct list_head *gpus);
+				       const struct nvgrace_egm_info *info);
 void egm_chardev_destroy(struct egm_chardev *chardev);
 void egm_chardev_add_gpu(struct egm_chardev *chardev, struct device *gpu);
 void egm_chardev_remove_gpu(struct egm_chardev *chardev, struct device *gpu);

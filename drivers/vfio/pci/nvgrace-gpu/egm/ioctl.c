@@ -36,9 +36,8 @@ static long egm_retired_pages_list(struct egm_file *efile,
 	if (argsz < sizeof(head))
 		return -EINVAL;
 
-	scoped_guard(rwsem_read, &efile->region->lock)
-		if (efile->region->gone)
-			return -ENODEV;
+	if (egm_region_is_gone(efile->region))
+		return -ENODEV;
 
 	/* One consistent snapshot: it may have grown since it was counted. */
 	while ((count = egm_retired_list(retired, pages, max, &generation)) > max) {

@@ -39,7 +39,7 @@ static int egm_probe(struct auxiliary_device *adev,
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
-	chardev = egm_chardev_create(&adev->dev, region, &info->gpus);
+	chardev = egm_chardev_create(&adev->dev, region, info);
 	if (IS_ERR(chardev)) {
 		egm_region_put(region);
 		return PTR_ERR(chardev);

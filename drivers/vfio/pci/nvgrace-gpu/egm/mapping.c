@@ -188,11 +188,8 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	struct egm_file *efile = file->private_data;
 	struct egm_region *region = efile->region;
 	u64 first = (u64)pgoff << PAGE_SHIFT, last = first + (end - start), bad;
-	bool gone;
 
-	scoped_guard(rwsem_read, &region->lock)
-		gone = region->gone;
-	if (gone) {
+	if (egm_region_is_gone(region)) {
 		/* The core unmaps the VMA now, unless it has no memory for that. */
 		unmap_mapping_range(region->inode->i_mapping, first, last - first, true);
 		return -ENODEV;
@@ -263,8 +260,8 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	desc->vm_ops = &egm_vm_ops;
 
 	/*
-	 * The price is a page table for every page, and all of the zeroing now. A page
-	 * that went bad under this owner must not be mapped even for a moment.
+	 * The price is a page table for every page, and all of the zeroing now. Not with
+	 * a page that went bad under this owner; egm_mapped() sees to one that does now.
 	 */
 	if (!egm_mapping_fits_huge(desc->start, desc->end, region->base + offset) &&
 	    egm_retired_next_blocked(&region->retired, offset, offset + len) == offset + len) {
@@ -275,8 +272,7 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 		return 0;
 	}
 
-	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
-			   VMA_DONTDUMP_BIT);
+	vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);
 	return 0;
 }
 
@@ -305,6 +301,6 @@ int egm_mmap_vma(struct file *file, struct vm_area_struct *vma, pgoff_t pgoff)
 	vma_set_file(vma, file);
 	vma->vm_pgoff = pgoff;
 	vma->vm_ops = &egm_vm_ops;
-	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma_set_flags_mask(vma, VMA_REMAP_FLAGS);
 	return 0;
 }

@@ -194,6 +194,22 @@ void egm_region_revoke(struct egm_region *region)
 }
 
 /**
+ * egm_region_is_gone - was the region revoked?
+ * @region: the region
+ *
+ * The answer is of a moment ago. Who makes page table entries has to hold the lock
+ * around asking and making, or to ask after they were made.
+ *
+ * Context: may sleep.
+ * Return: true if so.
+ */
+bool egm_region_is_gone(struct egm_region *region)
+{
+	guard(rwsem_read)(&region->lock);
+	return region->gone;
+}
+
+/**
  * egm_region_claim_blocks - make an owner own the blocks below a range
  * @region: the region
  * @owner: who wants them

@@ -35,8 +35,8 @@ struct resource;
  * @retired: which pages must not be used
  * @poison: how mm reports pages that go bad
  * @wait: woken when a page was retired, and when @gone is set
- * @lock: guards @gone and @owners; held for reading while page table entries are
- *	  made, so that whoever sets @gone and then zaps misses none
+ * @lock: guards @gone and @owners; held, for reading or writing, while page table
+ *	  entries are made, so that whoever sets @gone and then zaps misses none
  * @gone: the driver was unbound; nothing may be mapped any more
  * @owners: which file owns which blocks
  *
@@ -44,7 +44,7 @@ struct resource;
  *
  *	egm_sockets_lock (socket.c)
  *	device lock of the auxiliary device
- *	egm_chardev.lock, or nvgrace_egm_info.lock
+ *	egm_chardev.lock, or nvgrace_egm_info.lock, or all below but mm's
  *
  *	mmap_lock, or the lock of a VMA
  *	nvgrace_egm_info.lock, or egm_region.lock
@@ -55,7 +55,7 @@ struct resource;
  *	egm_retired.lock
  *
  * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm. The groups never nest
- * otherwise: the callback of mm reads @gone without the lock, open() takes no
+ * in another way: the callback of mm reads @gone without the lock, open() takes no
  * mmap_lock, and no path that holds a region's locks touches the device. Nobody waits
  * for zeroing with egm_region.lock held.
  */
@@ -84,6 +84,7 @@ struct egm_region *egm_region_create(struct device *dev,
 struct egm_region *egm_region_get(struct egm_region *region);
 void egm_region_put(struct egm_region *region);
 void egm_region_revoke(struct egm_region *region);
+bool egm_region_is_gone(struct egm_region *region);
 
 int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len);

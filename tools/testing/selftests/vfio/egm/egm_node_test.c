@@ -85,8 +85,8 @@ TEST_F(node, character_device_only_for_root)
 }
 
 /*
- * The PXM is not the minor: minors count from 0 within what the driver reserved.
- * One outside would be another driver's.
+ * The PXM is not the minor: minors are within what the driver reserved. One outside
+ * would be another driver's.
  */
 TEST_F(node, minor_in_reserved_range)
 {
@@ -107,6 +107,41 @@ TEST_F(node, minor_in_reserved_range)
 		ASSERT_EQ(2, n);
 		EXPECT_EQ(major, major(st.st_rdev));
 		EXPECT_EQ(minor, minor(st.st_rdev));
+	}
+}
+
+static int adev_write(const char *file, int pxm)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "nvgrace_gpu_vfio_pci.egm.%d", pxm);
+	return egm_write(file, name);
+}
+
+/*
+ * A node that mknod made must not lead to another socket's region, in whichever order
+ * they come back. While a former device is still there, its region's minor is above all.
+ */
+TEST_F(node, minor_of_its_own)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int i, pxm, own;
+
+	if (self->regions < 2)
+		SKIP(return, "one region only");
+	for (i = 0; i < self->regions; i++)
+		ASSERT_EQ(0, adev_write(EGM_AUX_DRIVER "unbind", self->pxm[i]));
+	for (pxm = EGM_LAST_PXM; pxm >= EGM_FIRST_PXM; pxm--)
+		for (i = 0; i < self->regions; i++)
+			if (self->pxm[i] == pxm)
+				EXPECT_EQ(0, adev_write(EGM_AUX_DRIVER "bind", pxm));
+	for (i = 0; i < self->regions; i++) {
+		snprintf(path, sizeof(path), "/dev/egm%d", self->pxm[i]);
+		ASSERT_EQ(0, stat(path, &st));
+		own = self->pxm[i] - EGM_FIRST_PXM;
+		EXPECT_TRUE((int)minor(st.st_rdev) == own ||
+			    minor(st.st_rdev) > EGM_LAST_PXM - EGM_FIRST_PXM);
 	}
 }
 
