@@ -10,6 +10,7 @@
 #include "poison.h"
 
 #include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
@@ -117,7 +118,7 @@ int egm_poison_register(struct egm_region *region)
  */
 void egm_poison_exit(struct egm_region *region)
 {
-	/* mm removes whatever it finds in the range, not only what it was given. */
+	/* mm looks for any space in the range, and takes this one out then. */
 	if (region->poison.registered)
 		unregister_pfn_address_space(&region->poison.space);
 	cancel_work_sync(&region->poison.work);

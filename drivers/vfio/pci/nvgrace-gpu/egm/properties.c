@@ -12,6 +12,7 @@
 #include "properties.h"
 
 #include <kunit/visibility.h>
+#include <linux/dev_printk.h>
 #include <linux/errno.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -32,7 +33,7 @@
  * Context: may sleep.
  * Return: 0; -ENOENT if firmware says that there is no EGM here, by absence of
  * the base property or a base or size of 0; -EINVAL if a further property is
- * missing or not a number.
+ * missing or not a number. Without that of retired pages there are none.
  */
 int egm_properties_read(struct device *dev, struct egm_properties *props)
 {
@@ -47,9 +48,11 @@ int egm_properties_read(struct device *dev, struct egm_properties *props)
 		return -ENOENT;
 	if (device_property_read_u64(dev, "nvidia,egm-pxm", &p.pxm))
 		return -EINVAL;
-	if (device_property_read_u64(dev, "nvidia,egm-retired-pages-data-base",
+	p.retired = 0;
+	if (device_property_present(dev, "nvidia,egm-retired-pages-data-base") &&
+	    device_property_read_u64(dev, "nvidia,egm-retired-pages-data-base",
 				     &p.retired))
-		p.retired = 0;
+		dev_warn_ratelimited(dev, "retired pages unknown: nvidia,egm-retired-pages-data-base is no number (firmware fault)\n");
 
 	*props = p;
 	return 0;

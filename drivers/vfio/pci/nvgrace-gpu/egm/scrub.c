@@ -6,7 +6,7 @@
  * comes first: a thread about to map it, or a worker ahead of need. Until it is zero
  * nobody has it mapped, so a worker need not know who owns it.
  *
- * The kernel maps one block at a time and only while it zeroes it: a lasting alias
+ * Each thread maps one block at a time and only while it zeroes it: a lasting alias
  * would let a stray or speculative access reach a guest's memory.
  *
  * Copyright (C) 2026 The nvgrace-egm authors

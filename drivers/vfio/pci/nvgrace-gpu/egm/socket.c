@@ -20,6 +20,7 @@
 #include <linux/nvgrace-egm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "properties.h"
 
@@ -27,8 +28,8 @@
  * One entry per socket with at least one GPU. The lock covers the list, every
  * socket's GPUs, and the adding and deleting of auxiliary devices, so that for one
  * proximity domain there is never more than one. It is taken below the PCI
- * device's lock and above the auxiliary device's; nothing in nvgrace-egm may call
- * back into this file.
+ * device's lock, or vfio's lock of a device set, and above the auxiliary device's;
+ * nothing in nvgrace-egm may call back into this file.
  */
 static DEFINE_MUTEX(egm_sockets_lock);
 static LIST_HEAD(egm_sockets);
@@ -68,7 +69,8 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 	if (!socket->parent)
 		return NULL;
 	/* The auxiliary device takes its NUMA node from its parent. */
-	set_dev_node(&socket->parent->dev, pxm_to_node(props->pxm));
+	if (IS_ENABLED(CONFIG_ACPI_NUMA))
+		set_dev_node(&socket->parent->dev, pxm_to_node(props->pxm));
 
 	socket->props = *props;
 	socket->info.base = props->base;
@@ -84,6 +86,7 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 					       &socket->info, props->pxm);
 	if (!socket->adev) {
 		faux_device_destroy(socket->parent);
+		mutex_destroy(&socket->info.lock);
 		return NULL;
 	}
 

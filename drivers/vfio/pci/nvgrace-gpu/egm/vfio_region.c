@@ -103,8 +103,8 @@ static int egm_vfio_region_get_dmabuf_phys(struct vfio_pci_core_device *vdev,
 }
 
 /*
- * Too early for the file: the GPU is reset after this, and until then it may reach the
- * memory by its own fabric. nvgrace_egm_close_device() does it.
+ * Too early for the file: the GPU is reset after this, if it can be, and until then it may
+ * reach the memory by its own fabric. nvgrace_egm_close_device() does it.
  */
 static void egm_vfio_region_release(struct vfio_pci_core_device *vdev,
 				    struct vfio_pci_region *region)
@@ -133,6 +133,11 @@ void nvgrace_egm_open_device(struct vfio_pci_core_device *vdev)
 
 	if (!info)
 		return;
+	if (info->size > VFIO_PCI_OFFSET_MASK + 1) {
+		pci_warn(vdev->pdev, "EGM of %#llx bytes is more than a vfio region can have: the device is opened without it, use the device node\n",
+			 info->size);
+		return;
+	}
 	egm = kzalloc_obj(*egm, GFP_KERNEL_ACCOUNT);
 	if (!egm)
 		goto err_log;
@@ -166,8 +171,9 @@ static struct egm_vfio_region *egm_vfio_region_find(struct vfio_pci_core_device 
  * nvgrace_egm_close_device - close a vfio device, and then let go of its EGM region
  * @core_vdev: a GPU
  *
- * By now nothing of the device reaches the region: dma-bufs were revoked and the GPU
- * was reset. Who still has some of it mapped has the file by the mapping.
+ * After the core's close dma-bufs are revoked and the GPU is reset, if vfio can reset it
+ * (not while another holds its lock). Who still has some of it mapped has the file by the
+ * mapping.
  *
  * Context: may sleep, as &vfio_device_ops.close_device.
  */
