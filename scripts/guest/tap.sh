@@ -48,6 +48,23 @@ nodes() {
 		tr '\n' ' ' | sed 's/ $//'
 }
 nodes_are() { echo "nodes: $(nodes)"; [ "$(nodes)" = "$*" ]; }
+# not_there NODE TEXT - the region can be read, and the text is not in it
+not_there() {
+	/egm/tests/egm_poke "/dev/$1" find "$2" 0 "${3:-0}"
+	[ $? = 1 ]
+}
+# list_is NODE RANGE... - so are the retired pages; none if no range is given
+list_is() {
+	tap_list=$(/egm/tests/egm_poke "/dev/$1" retired) || return 1
+	shift
+	echo "$tap_list"
+	[ "$tap_list" = "$(printf '%s\n' "$@")" ]
+}
+# Data races are judged from outside, by whose they are.
+kernel_is_quiet() {
+	! dmesg | grep -v 'BUG: KCSAN' |
+		grep -E 'WARNING|BUG|Call trace|Oops|KASAN|UBSAN|blocked for more'
+}
 # said GPU PATTERN - did the kernel log say this of the GPU?
 said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }
 said_nothing() { ! dmesg | grep -q "$1: no EGM"; }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# scenario: retired
+# scenario: fail-table
 # profiles: debug coverage
 # Each allocation fails once while a region with a table of retired pages is bound.
 . /egm/bin/tap.sh

@@ -16,9 +16,9 @@ sees() {
 	[ "$kb" = $(($3 << 10)) ]
 }
 runs() { start_guest "$@" && wait_says 120 "$1" 'guest: memtest: .* good'; }
-# Pages (level 3) of its RAM in the guest's stage 2.
-small() {
-	awk '/^0x/ && $1 >= "0x0000000040000000" && $3 == 3 && NF > 4' \
+# stage2 LEVEL - how many entries of its RAM the guest's stage 2 has there; 3 is pages
+stage2() {
+	awk -v level="$1" '/^0x/ && $1 >= "0x0000000040000000" && $3 == level && NF > 4' \
 		/sys/kernel/debug/kvm/*/stage2_page_tables | wc -l
 }
 
@@ -36,7 +36,10 @@ if [ "$page_kib" != 4 ]; then
 elif [ ! -e /sys/kernel/debug/kvm ]; then
 	skip "stage 2 in blocks" "no debugfs of KVM"
 else
-	blocks() { echo "$(small) lines of pages"; [ "$(small)" = 0 ]; }
+	blocks() {
+		echo "$(stage2 2) lines of blocks, $(stage2 3) of pages"
+		[ "$(stage2 2)" -gt 0 ] && [ "$(stage2 3)" = 0 ]
+	}
 	check "stage 2 in blocks" blocks
 fi
 check "it ends well" end_guest m2

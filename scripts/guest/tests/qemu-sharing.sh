@@ -19,7 +19,7 @@ check "a third across both is refused: busy" refused
 # Each sees its own half only: the files of both are looked at by who can read all RAM.
 guest=$first
 check "the first ends well" end_guest s1
-check "nothing of it is left" sh -c "! $poke /dev/egm4 find FIRST-GUEST 0 0x10000000"
+check "nothing of it is left" not_there egm4 FIRST-GUEST 0x10000000
 check "the second is still there" alive "$second"
 next() { start s4 mark THIRD-GUEST egm4=256M; }
 check "the first half has a new guest" next

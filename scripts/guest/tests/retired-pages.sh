@@ -7,7 +7,6 @@
 plan 12
 g=65536
 list() { /egm/tests/egm_poke "/dev/$1" retired; }
-list_is() { dev=$1; shift; list "$dev"; [ "$(list "$dev")" = "$(printf '%s\n' "$@")" ]; }
 bytes_are() { [ "$(cat "/sys/class/egm/$1/retired_bytes")" = "$2" ]; }
 
 check "the good entries, sorted and merged" list_is egm4 \
@@ -21,7 +20,7 @@ fi
 check "as many bytes" bytes_are egm4 $((5 * g))
 check "one line says what was ignored" \
 	[ "$(dmesg | grep -c 'egm.4: ignored 5 of 10 entries')" = 1 ]
-check "a zeroed table is an empty list" list_is egm5 ""
+check "a zeroed table is an empty list" list_is egm5
 check "no word about it" sh -c '! dmesg | grep "egm.5:.*retired"'
 
 # Firmware left a pattern at each block's start; what the kernel zeroes is zero.

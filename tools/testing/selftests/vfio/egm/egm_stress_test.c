@@ -233,11 +233,13 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 		users[i] = fork();
 		if (!users[i])
 			user(region[i % regions].node, i + 1);
+		ASSERT_LT(0, users[i]);
 	}
 	for (i = 0; i < regions; i++) {
 		churners[i] = fork();
 		if (!churners[i])
 			churn(&region[i], 100 + i, cycles);
+		ASSERT_LT(0, churners[i]);
 	}
 	for (i = 0; i < regions; i++)
 		waitpid(churners[i], &status, 0);

@@ -27,7 +27,7 @@
 /* The largest PMD entry of any page size; regions under test are aligned to it. */
 #define EGM_HUGE_MAX	(512UL << 20)
 
-/* The region under test: EGM_NODE in the environment, or the first one. */
+/* The region under test: EGM_NODE in the environment, or that of PXM 4. */
 static inline const char *egm_node(void)
 {
 	const char *node = getenv("EGM_NODE");
