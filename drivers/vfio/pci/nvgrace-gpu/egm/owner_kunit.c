@@ -7,7 +7,6 @@
 #include "owner.h"
 
 #include <kunit/test.h>
-#include <linux/limits.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
 

@@ -5,6 +5,7 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "properties.h"
+#include "properties_kunit.h"
 
 #include <kunit/device.h>
 #include <kunit/fwnode.h>
@@ -12,9 +13,6 @@
 #include <linux/io.h>
 #include <linux/property.h>
 #include <linux/sizes.h>
-
-/* In no memory map of a machine that runs these tests. */
-#define FREE_SPA	0x7f0000000000ULL
 
 static const struct egm_properties good = {
 	.base = FREE_SPA, .size = SZ_1G, .pxm = 4,
@@ -40,7 +38,7 @@ static struct device *device_with(struct kunit *test,
 static void expect_read(struct kunit *test, const struct property_entry *entries,
 			int expect)
 {
-	struct egm_properties props = { 1, 2, 3 };
+	struct egm_properties props = { 1, 2, 3, 4 };
 
 	KUNIT_EXPECT_EQ(test, egm_properties_read(device_with(test, entries), &props),
 			expect);
@@ -48,6 +46,7 @@ static void expect_read(struct kunit *test, const struct property_entry *entries
 		KUNIT_EXPECT_EQ(test, props.base, 1);
 		KUNIT_EXPECT_EQ(test, props.size, 2);
 		KUNIT_EXPECT_EQ(test, props.pxm, 3);
+		KUNIT_EXPECT_EQ(test, props.retired, 4);
 	} else {
 		KUNIT_EXPECT_EQ(test, props.base, FREE_SPA);
 		KUNIT_EXPECT_EQ(test, props.size, SZ_1G);

@@ -6,6 +6,7 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "properties.h"
+#include "properties_kunit.h"
 
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -19,8 +20,7 @@
 
 #define ROUNDS		20000
 
-/* In no memory map of a machine that runs these tests, and beyond any machine's memory. */
-#define FREE_SPA	0x7f0000000000ULL
+/* Beyond any machine's memory. */
 #define NO_SPA		BIT_ULL(60)
 
 enum form { NUMBER, ABSENT, FLAG, HALF };

@@ -9,7 +9,6 @@
 #include <kunit/test.h>
 #include <linux/egm.h>
 #include <linux/errno.h>
-#include <linux/limits.h>
 #include <linux/sizes.h>
 
 #define SIZE	SZ_1G

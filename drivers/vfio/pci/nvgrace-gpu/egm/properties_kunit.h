@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef _NVGRACE_EGM_PROPERTIES_KUNIT_H
+#define _NVGRACE_EGM_PROPERTIES_KUNIT_H
+
+/*
+ * In no memory map of a machine that runs these tests, and with room above it below the
+ * 46 bits that x86 has with page tables of four levels.
+ */
+#define FREE_SPA	0x2f0000000000ULL
+
+#endif /* _NVGRACE_EGM_PROPERTIES_KUNIT_H */
