@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Guests that go on while a script does something else: source it after tap.sh.
+# Guests that go on while a script does something else: source it after host.sh.
 
-# start_guest NAME WORDS... - egm-guest WORDS, which looks at the environment; $guest is QEMU's pid. /tmp/NAME has what
-# QEMU and the guest say, /tmp/NAME.in is typed at the guest.
+# start_guest NAME WORDS... - egm-guest WORDS, which looks at the environment; $guest is
+# QEMU's pid. /tmp/NAME has what QEMU and the guest say, /tmp/NAME.in is typed at the guest.
 start_guest() {
 	guest_name=$1
 	shift
@@ -24,11 +24,11 @@ says() { [ "$(grep -ac "$2" "/tmp/$1")" -ge "${3:-1}" ]; }
 
 # wait_says SECONDS NAME PATTERN [COUNT] - it is said in time, and before QEMU is gone
 wait_says() {
-	tap_left=$1
+	left=$1
 	shift
 	until says "$@"; do
-		tap_left=$((tap_left - 1))
-		if [ $tap_left -le 0 ] || ! alive "$guest"; then
+		left=$((left - 1))
+		if [ $left -le 0 ] || ! alive "$guest"; then
 			tail -n 20 "/tmp/$1"
 			return 1
 		fi

@@ -3,6 +3,7 @@
 # scenario: default
 # A socket's region lives from its first GPU to its last, in any order.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 a=0000:00:10.0 b=0000:00:11.0 c=0000:00:12.0 d=0000:00:13.0
 plan 13
 

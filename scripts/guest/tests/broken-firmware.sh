@@ -4,6 +4,7 @@
 # Each GPU of the scenario has one fault in its firmware properties. The fault is
 # refused with its reason, the GPU works, and the one good region is untouched.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 plan 19
 gpu() { echo "0000:00:$1.0"; }
 

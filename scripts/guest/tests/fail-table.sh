@@ -4,6 +4,9 @@
 # profiles: debug coverage
 # Each allocation fails once while a region with a table of retired pages is bound.
 . /egm/bin/tap.sh
-plan 1
-check "binding a region with a table" /egm/tests/egm_fail_nth_test -t driver_bind
+. /egm/bin/host.sh
+plan 2
+selftest "binding a region with a table" egm_fail_nth_test -t driver_bind
+check "all of it is listed in the end" list_is egm4 \
+	"0x800000 0x20000" "0xa00000 0x10000" "0xfff0000 0x10000"
 done_testing

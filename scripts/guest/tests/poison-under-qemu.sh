@@ -3,11 +3,10 @@
 # scenario: default
 # A page of a running KVM guest goes bad: what QEMU says is shown; nobody else is told.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
-plan 10
-poke=/egm/tests/egm_poke
-base=$(sed -n 's/^ *\([0-9a-f]*\)-.* : egm4$/0x\1/p' /proc/iomem)
+plan 11
 bytes() { cat /sys/class/egm/egm4/retired_bytes; }
 
 # With ras=on QEMU tells the guest by ACPI, for which there has to be firmware.
@@ -18,11 +17,13 @@ export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/co
 start() { start_guest p1 churn egm4=256M && wait_says 600 p1 'guest: churns'; }
 check "a guest that uses all its memory, ras=on" start
 # Another user of the region, and of the kernel's time.
-$poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
+/egm/tests/egm_poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
 holder=$!
 check "another process has the next blocks" wait_until 10 test -s /tmp/p2
 sleep 3
-inject() { echo $((base + 0x8000000)) >/sys/devices/system/memory/hard_offline_page; }
+inject() {
+	base=$(base_of egm4) && echo $((base + 0x8000000)) >/sys/devices/system/memory/hard_offline_page
+}
 check "a page in the middle of the guest goes bad" inject
 retired() { [ "$(bytes)" -gt 0 ]; }
 check "it is on the list" wait_until 10 retired
@@ -39,13 +40,12 @@ dmesg | grep -iE 'egm4|memory failure|hwpoison' | tail -n 5 | sed 's/^/# /'
 kill $holder
 wait $holder 2>/dev/null
 kill_guest
-page=$(sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1)
-check "the next user is told where it is" list_is egm4 "$(printf '0x8000000 %#x' $((page << 10)))"
+check "the next user is told where it is" \
+	list_is egm4 "0x8000000 $(printf %#x $(($(page_kib) << 10)))"
 unset QEMU_MACHINE QEMU_WORDS
 next() { start_guest p3 mark POISON egm4=256M && wait_says 600 p3 'guest: marked'; }
 check "and has a guest" next
 check "that ends well" end_guest p3
-# What was found at run time goes with the region.
-echo nvgrace_gpu_vfio_pci.egm.4 >/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/unbind
-echo nvgrace_gpu_vfio_pci.egm.4 >/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/bind
+anew() { egm_unbind egm4 && egm_bind egm4 && list_is egm4; }
+check "what was found at run time goes with the region" anew
 done_testing

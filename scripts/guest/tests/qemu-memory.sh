@@ -4,11 +4,12 @@
 # What a guest sees of EGM: its size, its NUMA nodes, all of it good memory, however
 # QEMU is told to map it; how KVM maps it.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
 plan 14
 
-page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1)
+page=$(page_kib)
 # sees NAME NODE MIB - the guest's node has so much
 sees() {
 	kb=$(sed -n "s/.*guest: node$2: .* kB of \([0-9]*\).*/\1/p" "/tmp/$1" | tail -n 1)
@@ -16,10 +17,12 @@ sees() {
 	[ "$kb" = $(($3 << 10)) ]
 }
 runs() { start_guest "$@" && wait_says 120 "$1" 'guest: memtest: .* good'; }
-# stage2 LEVEL - how many entries of its RAM the guest's stage 2 has there; 3 is pages
-stage2() {
-	awk -v level="$1" '/^0x/ && $1 >= "0x0000000040000000" && $3 == level && NF > 4' \
-		/sys/kernel/debug/kvm/*/stage2_page_tables | wc -l
+# Blocks are level 2 of the guest's stage 2, pages are level 3.
+blocks() {
+	cat /sys/kernel/debug/kvm/*/stage2_page_tables >/tmp/stage2 || return 1
+	large=$(stage2_kib 2 /tmp/stage2) small=$(stage2_kib 3 /tmp/stage2)
+	echo "$large KiB in blocks, $small KiB in pages"
+	[ "$large" -gt 0 ] && [ "$small" = 0 ]
 }
 
 export ALIGN=default
@@ -29,17 +32,13 @@ check "it ends well" end_guest m1
 
 export ALIGN=2M EGM_BACKEND=,prealloc=on,prealloc-threads=2
 check "align=2M, prealloc=on: all memory is good" runs m2 memtest egm4=256M
-resident() { grep -A 3 /dev/egm4 "/proc/$(guest_pid)/smaps" | grep -q 'Size: *262144 kB'; }
-check "mapped as one" resident
-if [ "$page_kib" != 4 ]; then
-	skip "stage 2 in blocks" "a block is $((page_kib * page_kib / 8)) MiB here, more than the guest has"
+one_mapping() { grep -A 3 /dev/egm4 "/proc/$(guest_pid)/smaps" | grep -q 'Size: *262144 kB'; }
+check "mapped as one" one_mapping
+if [ "$page" != 4 ]; then
+	skip "stage 2 in blocks" "a block is $((page * page / 8)) MiB here, more than the guest has"
 elif [ ! -e /sys/kernel/debug/kvm ]; then
 	skip "stage 2 in blocks" "no debugfs of KVM"
 else
-	blocks() {
-		echo "$(stage2 2) lines of blocks, $(stage2 3) of pages"
-		[ "$(stage2 2)" -gt 0 ] && [ "$(stage2 3)" = 0 ]
-	}
 	check "stage 2 in blocks" blocks
 fi
 check "it ends well" end_guest m2

@@ -4,6 +4,7 @@
 # QEMU without privileges: by the group that the udev rule gives the node, and not
 # without it. A descriptor alone is not enough: a memory backend opens a path.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
 plan 8

@@ -4,14 +4,19 @@
 # Firmware's table of retired pages: what of it is believed, and that the kernel leaves
 # such pages as they are.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 plan 12
 g=65536
-list() { /egm/tests/egm_poke "/dev/$1" retired; }
 bytes_are() { [ "$(cat "/sys/class/egm/$1/retired_bytes")" = "$2" ]; }
 
 check "the good entries, sorted and merged" list_is egm4 \
 	"0x30000 0x20000" "0x90000 0x10000" "0xa00000 0x10000" "0xfff0000 0x10000"
-same_list() { [ -n "$(list egm4)" ] && [ "$(list egm4)" = "$(/egm/tests/egm_poke32 /dev/egm4 retired)" ]; }
+same_list() {
+	list=$(/egm/tests/egm_poke /dev/egm4 retired) &&
+		list32=$(/egm/tests/egm_poke32 /dev/egm4 retired) || return 1
+	echo "$list32"
+	[ -n "$list" ] && [ "$list32" = "$list" ]
+}
 if [ -e /egm/tests/egm_poke32 ]; then
 	check "the same for a program of 32 bits" same_list
 else
@@ -25,8 +30,7 @@ check "no word about it" sh -c '! dmesg | grep "egm.5:.*retired"'
 
 # Firmware left a pattern at each block's start; what the kernel zeroes is zero.
 intact() { /egm/tests/egm_poke /dev/egm4 intact; }
-wait_zeroed() { [ "$(cat /sys/class/egm/egm4/scrub_pending)" = 0 ]; }
-check "zeroed ahead" wait_until 60 wait_zeroed
+check "zeroed ahead" wait_until 60 zeroed egm4
 check "retired pages as they were, all else zero" intact
 check "the same after a release" intact
 echo 0 >/sys/module/nvgrace_egm/parameters/scrub_workers

@@ -3,6 +3,7 @@
 # scenario: default
 # The commands of the operator's guide: what regions there are, and who has them.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 plan 6
 show() { cd /sys/class/egm && grep . egm*/egm_size egm*/numa_node egm*/retired_bytes egm*/gpu_devices; }
 shows() { show >/tmp/topology; cat /tmp/topology; grep -qx "$1" /tmp/topology; }

@@ -4,11 +4,10 @@
 # The auxiliary device goes while a KVM guest runs on the region; QEMU is killed
 # under a running guest: the host lives, and the next user gets clean memory.
 . /egm/bin/tap.sh
+. /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
 plan 12
-adev=nvgrace_gpu_vfio_pci.egm.4
-driver=/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm
 mark=UNDER-QEMU-$$
 
 start() { start_guest "$1" mark $mark egm4=256M && wait_says 240 "$1" 'guest: marked'; }
@@ -16,7 +15,7 @@ start() { start_guest "$1" mark $mark egm4=256M && wait_says 240 "$1" 'guest: ma
 claim_stands() { guest_gone || grep -q "egm4$" /proc/iomem; }
 
 check "a guest runs on egm4" start g1
-echo $adev >$driver/unbind
+egm_unbind egm4
 check "unbinding does not wait for it" nodes_are egm5
 # The guest waits for its console; a line makes it run on what it has lost.
 tell g1 ''
@@ -28,7 +27,7 @@ check "the claim stands while QEMU does" claim_stands
 kill_guest
 check "the kernel has nothing to complain about" kernel_is_quiet
 check "the claim went with QEMU" wait_until 10 sh -c '! grep -q "egm4$" /proc/iomem'
-echo $adev >$driver/bind
+egm_bind egm4
 check "a rebind works" nodes_are egm4 egm5
 check "nothing of the guest is left" not_there egm4 $mark
 check "the region is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0

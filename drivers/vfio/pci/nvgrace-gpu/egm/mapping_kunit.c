@@ -64,11 +64,16 @@ static void bounds_no_alias(struct kunit *test)
 
 #define VA	(7UL << 32)
 
-static void huge_needs_an_aligned_entry(struct kunit *test)
+/* Without them nothing fits, whatever else is wrong. */
+static void need_pmd_entries(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
 		kunit_skip(test, "no PMD entries for PFNs here");
+}
 
+static void huge_needs_an_aligned_entry(struct kunit *test)
+{
+	need_pmd_entries(test);
 	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE, 0));
 	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE, 5UL << 40));
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE - PAGE_SIZE, 0));
@@ -86,9 +91,7 @@ static void huge_needs_congruence(struct kunit *test)
 {
 	u64 spa;
 
-	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
-		kunit_skip(test, "no PMD entries for PFNs here");
-
+	need_pmd_entries(test);
 	for (spa = PAGE_SIZE; spa < PMD_SIZE; spa += PMD_SIZE / 16)
 		KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA, VA + 8 * PMD_SIZE, spa));
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA + PAGE_SIZE, VA + 8 * PMD_SIZE, 0));
@@ -96,9 +99,7 @@ static void huge_needs_congruence(struct kunit *test)
 
 static void huge_at_the_end_of_addresses(struct kunit *test)
 {
-	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
-		kunit_skip(test, "no PMD entries for PFNs here");
-
+	need_pmd_entries(test);
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(-PAGE_SIZE, 0, -PAGE_SIZE));
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(0, PAGE_SIZE, 0));
 }

@@ -5,7 +5,6 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "properties.h"
-#include "properties_kunit.h"
 
 #include <kunit/device.h>
 #include <kunit/fwnode.h>
@@ -13,6 +12,8 @@
 #include <linux/io.h>
 #include <linux/property.h>
 #include <linux/sizes.h>
+
+#include "properties_kunit.h"
 
 static const struct egm_properties good = {
 	.base = FREE_SPA, .size = SZ_1G, .pxm = 4,
@@ -34,9 +35,12 @@ static struct device *device_with(struct kunit *test,
 	return dev;
 }
 
-/* Read @entries; the result must be @expect, with the output untouched on error. */
-static void expect_read(struct kunit *test, const struct property_entry *entries,
-			int expect)
+/*
+ * Read @entries; the result must be @expect, with the output untouched on error, and
+ * @retired in it otherwise.
+ */
+static void expect_read_retired(struct kunit *test, const struct property_entry *entries,
+				int expect, u64 retired)
 {
 	struct egm_properties props = { 1, 2, 3, 4 };
 
@@ -51,7 +55,14 @@ static void expect_read(struct kunit *test, const struct property_entry *entries
 		KUNIT_EXPECT_EQ(test, props.base, FREE_SPA);
 		KUNIT_EXPECT_EQ(test, props.size, SZ_1G);
 		KUNIT_EXPECT_EQ(test, props.pxm, 5);
+		KUNIT_EXPECT_EQ(test, props.retired, retired);
 	}
+}
+
+static void expect_read(struct kunit *test, const struct property_entry *entries,
+			int expect)
+{
+	expect_read_retired(test, entries, expect, 0);
 }
 
 static void read_all(struct kunit *test)
@@ -64,6 +75,33 @@ static void read_all(struct kunit *test)
 	};
 
 	expect_read(test, entries, 0);
+}
+
+static void read_retired(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
+		PROPERTY_ENTRY_U64("nvidia,egm-retired-pages-data-base", FREE_SPA + SZ_2G),
+		{ }
+	};
+
+	expect_read_retired(test, entries, 0, FREE_SPA + SZ_2G);
+}
+
+/* The region is worth having without its table. */
+static void read_half_of_retired_is_none(struct kunit *test)
+{
+	static const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
+		PROPERTY_ENTRY_U64("nvidia,egm-size", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,egm-pxm", 5),
+		PROPERTY_ENTRY_U32("nvidia,egm-retired-pages-data-base", SZ_2G),
+		{ }
+	};
+
+	expect_read_retired(test, entries, 0, 0);
 }
 
 static void read_none_is_no_egm(struct kunit *test)
@@ -240,6 +278,8 @@ static void check_system_ram_inside(struct kunit *test)
 
 static struct kunit_case egm_properties_cases[] = {
 	KUNIT_CASE(read_all),
+	KUNIT_CASE(read_retired),
+	KUNIT_CASE(read_half_of_retired_is_none),
 	KUNIT_CASE(read_none_is_no_egm),
 	KUNIT_CASE(read_zero_base_is_no_egm),
 	KUNIT_CASE(read_zero_size_is_no_egm),

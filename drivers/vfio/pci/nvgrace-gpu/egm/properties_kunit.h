@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
+ * Shared by the KUnit tests of the firmware properties.
+ *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #ifndef _NVGRACE_EGM_PROPERTIES_KUNIT_H

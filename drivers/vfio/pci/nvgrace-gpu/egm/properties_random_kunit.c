@@ -6,7 +6,6 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "properties.h"
-#include "properties_kunit.h"
 
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -17,6 +16,8 @@
 #include <linux/prandom.h>
 #include <linux/property.h>
 #include <linux/string.h>
+
+#include "properties_kunit.h"
 
 #define ROUNDS		20000
 

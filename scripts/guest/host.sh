@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# What tests, demo and benchmark ask of the emulated host: source it. NODE is egm4 and
+# the like. Each that decides something prints what it has seen.
+
+# wait_until SECONDS COMMAND... - true as soon as the command is
+wait_until() {
+	left=$(($1 * 10))
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+page_kib() { sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1; }
+
+# Since boot; the console's verdict comes only after all tests.
+kernel_is_quiet() {
+	! dmesg | grep -E 'WARNING|\bBUG\b|KASAN:|Call trace|Oops|blocked for more'
+}
+
+# said GPU PATTERN - did the kernel log say this of the GPU?
+said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }
+said_nothing() { ! dmesg | grep -q "$1: no EGM"; }
+bound() { [ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = nvgrace_gpu_vfio_pci ]; }
+
+nodes() {
+	(cd /dev && for n in egm*; do [ ! -e "$n" ] || echo "$n"; done) |
+		tr '\n' ' ' | sed 's/ $//'
+}
+nodes_are() { echo "nodes: $(nodes)"; [ "$(nodes)" = "$*" ]; }
+
+# egm_unbind NODE, egm_bind NODE - the auxiliary device; the GPUs keep their driver
+egm_driver=/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm
+egm_unbind() { echo "nvgrace_gpu_vfio_pci.egm.${1#egm}" >$egm_driver/unbind; }
+egm_bind() { echo "nvgrace_gpu_vfio_pci.egm.${1#egm}" >$egm_driver/bind; }
+
+# base_of NODE - SPA of a region that has its driver
+base_of() { sed -n "s/^ *\([0-9a-f]*\)-.* : $1\$/0x\1/p" /proc/iomem | grep .; }
+
+# zeroed NODE - is nothing left to zero?
+zeroed() { [ "$(cat "/sys/class/egm/$1/scrub_pending")" = 0 ]; }
+
+# not_there NODE TEXT [OFFSET LEN] - it was looked for and not found: 2 is "cannot look"
+not_there() {
+	/egm/tests/egm_poke "/dev/$1" find "$2" "${3:-0}" "${4:-0}"
+	[ $? = 1 ]
+}
+
+# busy NODE OFFSET LEN - that memory is refused because somebody has it
+busy() {
+	/egm/tests/egm_poke "/dev/$1" zero "$2" "$3" >/tmp/busy 2>&1
+	cat /tmp/busy
+	grep -qi busy /tmp/busy
+}
+
+# list_is NODE ["OFFSET SIZE"...] - are these all of its retired pages?
+list_is() {
+	node=$1
+	shift
+	got=$(/egm/tests/egm_poke "/dev/$node" retired) || return 1
+	echo "$got"
+	[ "$got" = "$(printf '%s\n' "$@")" ]
+}
+
+# stage2_kib LEVEL FILE - how much of a guest's RAM entries of that level map, by its
+# stage2_page_tables. Lines are "0xSTART-0xEND SIZE LEVEL FLAGS..."; one that maps nothing
+# has "F" or no flags.
+stage2_kib() {
+	awk -v level="$1" '
+	function kib(s) {
+		u = substr(s, length(s))
+		return substr(s, 1, length(s) - 1) * (u == "K" ? 1 : u == "M" ? 1024 : u == "G" ? 1048576 : 0)
+	}
+	/^0x/ && $1 >= "0x0000000040000000" && $3 == level && NF > 3 {
+		for (i = 4; i <= NF; i++)
+			if ($i == "F")
+				next
+		sum += kib($2)
+	}
+	END { printf "%d\n", sum }' "$2"
+}
