@@ -21,7 +21,6 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <pthread.h>
 
@@ -199,7 +198,7 @@ static void measure_all(int samples)
 	const char *why;
 	int round, i;
 
-	saved_workers = read_number(EGM_WORKERS);
+	saved_workers = egm_workers();
 	if (saved_workers < 0)
 		bench_die("no %s: is the driver loaded?", EGM_WORKERS);
 	if (region_size() < BENCH_LEN)
@@ -247,7 +246,7 @@ static void measure_whole(const char *node, const char *name, int samples)
 	void *p;
 
 	/* A release would start to zero hundreds of GiB that nothing backs. */
-	if (strcmp(node, POSTED) && read_number(EGM_WORKERS))
+	if (strcmp(node, POSTED) && egm_workers())
 		bench_die("%s must be 0", EGM_WORKERS);
 	for (i = 0; i <= samples; i++) {
 		bench_keep = i > 0;
@@ -274,7 +273,7 @@ static void measure_whole(const char *node, const char *name, int samples)
 	}
 }
 
-static void __noreturn wrong_words(void)
+static void __noreturn die_usage(void)
 {
 	fputs("usage: egm_bench [-n SAMPLES]\n"
 	      "       egm_bench [-n SAMPLES] --huge NODE [NAME]\n"
@@ -302,13 +301,13 @@ int main(int argc, char **argv)
 			node = POSTED;
 			name = "posted-huge";
 		} else {
-			wrong_words();
+			die_usage();
 		}
 	}
 	if (node && optind < argc)
 		name = argv[optind++];
 	if (optind < argc || samples < 1 || samples > BENCH_MAX)
-		wrong_words();
+		die_usage();
 
 	if (node)
 		measure_whole(node, name, samples);

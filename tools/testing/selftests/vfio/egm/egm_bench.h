@@ -105,7 +105,7 @@ static inline void bench_lap(const char *name, const char *what, double *start)
 /* KiB of this process's page tables. */
 static inline long bench_page_tables(void)
 {
-	long kib = egm_field("/proc/self/status", "VmPTE:");
+	long kib = egm_page_tables();
 
 	if (kib < 0)
 		bench_die("/proc/self/status has no VmPTE");

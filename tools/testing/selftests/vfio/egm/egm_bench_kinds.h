@@ -10,6 +10,7 @@
 #include <linux/mman.h>
 
 #include "egm_bench.h"
+#include "egm_driver.h"
 
 #define POSTED		"/dev/egm_posted"
 #define DAX		"/dev/dax0.0"
@@ -31,19 +32,11 @@ static inline void restore(void)
 	}
 }
 
-static inline long read_number(const char *path)
-{
-	char line[32];
-
-	egm_read_line(path, line, sizeof(line));
-	return line[0] ? strtol(line, NULL, 10) : -1;
-}
-
 /* egm_set_workers(), but sure of it: the memory may not be zeroed behind our back. */
 static inline void set_workers(int n)
 {
 	egm_set_workers(n);
-	if (read_number(EGM_WORKERS) != n)
+	if (egm_workers() != n)
 		bench_die("cannot set %s to %d", EGM_WORKERS, n);
 }
 
@@ -148,14 +141,14 @@ static inline const char *no_hugetlb(void)
 	long want, have;
 	char word[32];
 
-	have = read_number(HUGETLB_POOL);
+	have = egm_read_number(HUGETLB_POOL);
 	if (have < 0)
 		return "this kernel has no huge pages of 2 MiB";
 	saved_hugepages = have;
 	want = have + BENCH_LEN / (2UL << 20);
 	snprintf(word, sizeof(word), "%ld", want);
 	egm_write(HUGETLB_POOL, word);
-	have = read_number(HUGETLB_POOL);
+	have = egm_read_number(HUGETLB_POOL);
 	if (have >= want)
 		return NULL;
 	snprintf(why, sizeof(why), "only %ld of %ld huge pages of 2 MiB to be had", have, want);
@@ -193,7 +186,7 @@ static inline const char *no_dax(void)
 
 	if (!egm_exists(DAX))
 		return "no " DAX;
-	if (read_number(DAX_SIZE) < (long)BENCH_LEN)
+	if (egm_read_number(DAX_SIZE) < (long)BENCH_LEN)
 		return DAX " is smaller than 1 GiB";
 	fd = open_node(DAX);
 	p = map_congruent(fd);

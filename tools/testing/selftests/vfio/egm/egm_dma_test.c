@@ -6,13 +6,12 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <linux/limits.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 
 #include "egm_edu.h"
 #include "egm_harness.h"
-#include "egm_util.h"
+#include "egm_touch.h"
 
 #define LEN		(32 * EGM_BLOCK)
 #define TO		(3 * EGM_BLOCK)
@@ -34,7 +33,7 @@ static int open_group(const char *pci)
 {
 	char path[PATH_MAX], link[PATH_MAX] = { };
 
-	snprintf(path, sizeof(path), PCI "/%s/iommu_group", pci);
+	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/iommu_group", pci);
 	if (readlink(path, link, sizeof(link) - 1) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/dev/vfio/%.16s", strrchr(link, '/') + 1);
@@ -49,6 +48,7 @@ FIXTURE_SETUP(dma)
 	if (!edu_find(self->pci[EDU], sizeof(self->pci[EDU])))
 		SKIP(return, "no edu device");
 	ASSERT_TRUE(edu_bind(self->pci[EDU]));
+	ASSERT_TRUE(egm_bind_again());
 	ASSERT_LE(1, egm_gpus(gpus));
 	strcpy(self->pci[GPU], gpus[0]);
 
@@ -72,18 +72,10 @@ FIXTURE_SETUP(dma)
 	ASSERT_LE(0, self->fd);
 }
 
-FIXTURE_TEARDOWN(dma)
+/* However a test ended, its mappings are gone by now, and its files are closed. */
+FIXTURE_TEARDOWN_PARENT(dma)
 {
-	int i;
-
-	close(self->fd);
-	for (i = 0; i < 2; i++) {
-		close(self->device[i]);
-		close(self->group[i]);
-	}
-	close(self->container);
-	if (!egm_exists(egm_node()))
-		EXPECT_EQ(0, egm_adev_bind());
+	EXPECT_TRUE(egm_bind_again());
 }
 
 static int map_dma(int container, void *p, uint64_t iova, uint64_t len)
@@ -114,7 +106,7 @@ static void copy_by_device(struct __test_metadata *_metadata, uint32_t *bar,
 	/* Nothing of it was touched: type1 faults it in. */
 	ASSERT_EQ(0, map_dma(container, p, 0, LEN));
 	EXPECT_EQ(LEN, egm_first_nonzero(p, LEN));
-	ASSERT_TRUE(copied(bar, p, from, to));
+	ASSERT_TRUE(edu_copied(bar, p, from, to));
 	EXPECT_EQ(0, p[to - 1]);
 	EXPECT_EQ(0, unmap_dma(container, 0, LEN));
 }
@@ -255,7 +247,7 @@ static long iommu_tables(struct __test_metadata *_metadata, int container, void 
 /* However it is mapped for the CPU, it is contiguous: the IOMMU has an entry a block. */
 TEST_F(dma, large_mappings_are_blocks_of_the_iommu)
 {
-	const size_t page = sysconf(_SC_PAGESIZE), block = page * page / sizeof(uint64_t);
+	const size_t page = sysconf(_SC_PAGESIZE), block = egm_pmd_size();
 	const size_t len = block > LEN ? block : LEN;
 	const uint64_t iova = 1UL << 30;
 	char *q = egm_map_populated(self->fd, 0, len);

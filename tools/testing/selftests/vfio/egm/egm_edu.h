@@ -9,12 +9,13 @@
 #define EGM_EDU_H
 
 #include <dirent.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 
-#include "egm_util.h"
+#include "egm_iommufd.h"
 
-#define PCI		"/sys/bus/pci/devices"
+#define EDU_PCI_DEVICES	"/sys/bus/pci/devices"
 #define EDU_IDS		"0x1234:0x11e8"
 #define EDU_BUFFER	0x40000
 #define EDU_DMA_LEN	4096UL
@@ -28,13 +29,13 @@ static inline bool edu_find(char *pci, size_t len)
 {
 	char path[PATH_MAX], vendor[16], device[16], ids[40];
 	struct dirent *d;
-	DIR *dir = opendir(PCI);
+	DIR *dir = opendir(EDU_PCI_DEVICES);
 	bool found = false;
 
 	while (dir && !found && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), PCI "/%.20s/vendor", d->d_name);
+		snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%.20s/vendor", d->d_name);
 		egm_read_line(path, vendor, sizeof(vendor));
-		snprintf(path, sizeof(path), PCI "/%.20s/device", d->d_name);
+		snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%.20s/device", d->d_name);
 		egm_read_line(path, device, sizeof(device));
 		snprintf(ids, sizeof(ids), "%s:%s", vendor, device);
 		found = !strcmp(ids, EDU_IDS);
@@ -53,7 +54,7 @@ static inline bool edu_bind(const char *pci)
 
 	if (system("modprobe vfio-pci"))
 		return false;
-	snprintf(path, sizeof(path), PCI "/%s/driver_override", pci);
+	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/driver_override", pci);
 	egm_write(path, "vfio-pci");
 	egm_write("/sys/bus/pci/drivers_probe", pci);
 	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", pci);
@@ -66,14 +67,9 @@ static inline uint32_t *edu_enable(int device)
 	struct vfio_region_info bar = {
 		.argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX,
 	};
-	struct vfio_region_info config = {
-		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint16_t command = 0x6;
 
 	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
-	    ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
-	    pwrite(device, &command, 2, config.offset + 4) != 2)
+	    !vfio_command(device, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0))
 		return MAP_FAILED;
 	return mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, device, bar.offset);
 }
@@ -102,7 +98,7 @@ static inline bool edu_copy(uint32_t *bar, uint32_t src, uint32_t dst, uint32_t 
 	return !edu_busy(bar);
 }
 
-static inline void fill(char *p)
+static inline void edu_fill(char *p)
 {
 	size_t i;
 
@@ -111,9 +107,9 @@ static inline void fill(char *p)
 }
 
 /* Fill @from, let the device copy it to @to; both in @p, which is at IOVA 0. */
-static inline bool copied(uint32_t *bar, char *p, size_t from, size_t to)
+static inline bool edu_copied(uint32_t *bar, char *p, size_t from, size_t to)
 {
-	fill(p + from);
+	edu_fill(p + from);
 	return edu_copy(bar, from, EDU_BUFFER, 0) &&
 	       edu_copy(bar, EDU_BUFFER, to, EDU_TO_RAM) &&
 	       !memcmp(p + from, p + to, EDU_DMA_LEN);

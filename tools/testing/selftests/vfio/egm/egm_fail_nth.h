@@ -10,15 +10,17 @@
 #include <sys/syscall.h>
 
 #include "egm_harness.h"
-#include "egm_util.h"
+#include "egm_iommufd.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define MAX_POINTS	5000
 
-/* This task's failure point, and what panic_on_warn was. */
+/* This task's failure point, what panic_on_warn was, and what the region comes from. */
 struct injection {
 	int nth;
 	char warn[16];
+	char gpu[EGM_MAX_GPUS][32];	/* in ascending order */
+	int gpus;
 };
 
 static const char * const facility[] = { "failslab", "fail_page_alloc" };
@@ -54,8 +56,13 @@ static inline void reject_caller(const char *start, const char *end)
 	limit_callers("reject", start, end);
 }
 
-/* Get ready, with panic_on_warn; false if the kernel cannot. */
-static inline bool injection_begin(struct injection *in)
+static inline void any_caller(void)
+{
+	require_caller("0", "0xffffffffffffffff");
+}
+
+/* Get ready, with panic_on_warn; skips what runs if the kernel cannot. */
+static inline void injection_begin(struct __test_metadata *_metadata, struct injection *in)
 {
 	char path[PATH_MAX];
 	size_t i;
@@ -63,9 +70,13 @@ static inline bool injection_begin(struct injection *in)
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
 		 syscall(SYS_gettid));
 	in->nth = open(path, O_RDWR);
-	if (in->nth < 0 || !egm_exists(DEBUGFS "failslab"))
-		return false;
+	/* Without the filter a test would let anything fail, and not know. */
+	if (in->nth < 0 || !egm_exists(DEBUGFS "failslab/require-start"))
+		SKIP(return, "the kernel lacks CONFIG_FAILSLAB or its filter of stack traces");
 
+	ASSERT_TRUE(egm_bind_again());
+	in->gpus = vfio_egm_gpus(in->gpu);
+	ASSERT_LE(1, in->gpus);
 	for (i = 0; i < ARRAY_SIZE(facility); i++) {
 		setup_facility(facility[i], "ignore-gfp-wait", "0");
 		setup_facility(facility[i], "ignore-gfp-highmem", "0");
@@ -73,17 +84,19 @@ static inline bool injection_begin(struct injection *in)
 		setup_facility(facility[i], "verbose", "0");
 	}
 	egm_read_line("/proc/sys/kernel/panic_on_warn", in->warn, sizeof(in->warn));
-	return !egm_write("/proc/sys/kernel/panic_on_warn", "1");
+	ASSERT_EQ(0, egm_write("/proc/sys/kernel/panic_on_warn", "1"));
 }
 
-#define NO_INJECTION	"the kernel has no fault injection (CONFIG_FAILSLAB)"
-
-static inline void injection_end(struct injection *in)
+/*
+ * For the parent of a test, however that ended: it may have removed the GPUs, or the
+ * module. What was armed was so for the task that is gone.
+ */
+static inline bool injection_end(struct injection *in)
 {
-	require_caller("0", "0xffffffffffffffff");
+	any_caller();
 	reject_caller("0", "0");
 	egm_write("/proc/sys/kernel/panic_on_warn", in->warn);
-	close(in->nth);
+	return egm_bind_all(in->gpu, in->gpus);
 }
 
 /* Arm the @n-th failure point from here on. */

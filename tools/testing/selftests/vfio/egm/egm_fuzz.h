@@ -121,7 +121,7 @@ static inline void model_map(unsigned int first, unsigned int count, int file,
 	}
 }
 
-/* What mmap of so many pages must say, 0 or an errno below it. */
+/* What mmap of so many pages must say, 0 or -errno. */
 static inline int model_mmap(int file, uint64_t rpage, unsigned int count, bool shared,
 			     uint64_t region_pages)
 {

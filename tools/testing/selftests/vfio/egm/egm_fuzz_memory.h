@@ -14,8 +14,6 @@
 #include "egm_harness.h"
 #include "egm_fuzz.h"
 
-static sigjmp_buf back;
-static int caught;
 static uint64_t state;
 static uint64_t region_pages;
 static unsigned long step;
@@ -33,16 +31,6 @@ static inline unsigned int pick(unsigned int n)
 #define WRONG(...)	(snprintf(why, sizeof(why), __VA_ARGS__), false)
 #define MUST(cond, ...)	((cond) || WRONG(__VA_ARGS__))
 
-static inline void on_signal(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)context;
-	caught = info->si_code;
-	/* The early notice of a bad page comes outside of any touch. */
-	if (info->si_code != BUS_MCEERR_AO)
-		siglongjmp(back, 1);
-}
-
 static inline void *at(unsigned int v)
 {
 	return arena + (size_t)v * page;
@@ -52,14 +40,23 @@ static inline void *at(unsigned int v)
 static inline int probe(unsigned int v, uint64_t *value, bool write)
 {
 	uint64_t *p = at(v);
+	sigjmp_buf back;
+	int code = 0;
 
-	if (sigsetjmp(back, 1))
-		return caught;
-	if (write)
-		__atomic_store_n(p, *value, __ATOMIC_RELAXED);
-	else
-		*value = __atomic_load_n(p, __ATOMIC_RELAXED);
-	return 0;
+	if (sigsetjmp(back, 1)) {
+		code = egm_bus_code;
+	} else {
+		egm_touch_back = &back;
+		/* No access may come before it is known where to go on. */
+		asm volatile("" : : : "memory");
+		if (write)
+			__atomic_store_n(p, *value, __ATOMIC_RELAXED);
+		else
+			*value = __atomic_load_n(p, __ATOMIC_RELAXED);
+		asm volatile("" : : : "memory");
+	}
+	egm_touch_back = NULL;
+	return code;
 }
 
 static inline int any_fd(void)

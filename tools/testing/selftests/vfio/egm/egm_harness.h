@@ -10,7 +10,7 @@
 #define EGM_HARNESS_H
 
 #include "kselftest_harness.h"
-#include "egm_util.h"
+#include "egm_driver.h"
 
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	300

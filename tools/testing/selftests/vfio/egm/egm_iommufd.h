@@ -12,7 +12,7 @@
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 
-#include "egm_util.h"
+#include "egm_driver.h"
 
 /* Open the vfio character device of a PCI device that a vfio driver has; or -1. */
 static inline int vfio_cdev_open(const char *pci)

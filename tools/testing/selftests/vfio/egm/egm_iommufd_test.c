@@ -8,6 +8,7 @@
 
 #include "egm_harness.h"
 #include "egm_rig.h"
+#include "egm_touch.h"
 
 #define LEN		(4 * EGM_BLOCK)
 
@@ -35,7 +36,7 @@ TEST_F(iommufd, anonymous_memory_is_mapped)
 
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, p, 0, EGM_BLOCK));
-	EXPECT_TRUE(copied(self->rig.bar, p, 0, EGM_BLOCK / 2));
+	EXPECT_TRUE(edu_copied(self->rig.bar, p, 0, EGM_BLOCK / 2));
 	EXPECT_EQ(0, ioas_unmap(self->rig.iommufd, self->rig.ioas, 0, EGM_BLOCK));
 	munmap(p, EGM_BLOCK);
 }
@@ -78,6 +79,7 @@ FIXTURE(dmabuf) {
 	struct rig rig;
 	char gpu[EGM_MAX_GPUS][32];
 	int gpus;
+	int workers;
 	int device;
 	int node;
 	int fd;
@@ -88,13 +90,11 @@ FIXTURE(dmabuf) {
 /* The region of a GPU that decodes no memory: a VMM exports before its guest runs. */
 FIXTURE_SETUP(dmabuf)
 {
-	self->device = -1;
-	self->node = -1;
-	self->fd = -1;
-	self->p = MAP_FAILED;
 	if (rig_missing())
 		SKIP(return, "%s", rig_missing());
 	ASSERT_TRUE(rig_up(&self->rig));
+	ASSERT_TRUE(egm_bind_again());
+	self->workers = egm_workers();
 	self->gpus = vfio_egm_gpus(self->gpu);
 	ASSERT_LE(1, self->gpus);
 	self->device = vfio_gpu_open(self->gpu[0], self->rig.iommufd);
@@ -105,17 +105,11 @@ FIXTURE_SETUP(dmabuf)
 	ASSERT_LE(0, self->node);
 }
 
-FIXTURE_TEARDOWN(dmabuf)
+/* However a test ended, its mappings are gone by now, and its files are closed. */
+FIXTURE_TEARDOWN_PARENT(dmabuf)
 {
-	if (self->p != MAP_FAILED)
-		munmap(self->p, LEN);
-	close(self->fd);
-	close(self->node);
-	close(self->device);
-	rig_down(&self->rig);
-	if (!egm_exists(egm_node()))
-		egm_adev_bind();
-	EXPECT_TRUE(egm_exists(egm_node()));
+	egm_set_workers(self->workers);
+	EXPECT_TRUE(egm_bind_again());
 }
 
 TEST_F(dmabuf, is_of_whole_pages_inside_the_region)
@@ -139,13 +133,17 @@ TEST_F(dmabuf, is_of_whole_pages_inside_the_region)
 /* The way that opens for this region opens for no other. */
 TEST_F(dmabuf, is_of_no_other_region)
 {
-	int device;
-
 	EXPECT_EQ(-ENODEV, vfio_export(self->device, VFIO_PCI_ROM_REGION_INDEX, 0, EGM_BLOCK));
 	EXPECT_EQ(-ENODEV, vfio_export(self->device, VFIO_PCI_CONFIG_REGION_INDEX, 0,
 				       EGM_BLOCK));
 	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index + 1, 0, EGM_BLOCK));
 	EXPECT_EQ(-ENODEV, vfio_export(self->rig.edu, self->info.index, 0, EGM_BLOCK));
+}
+
+TEST_F(dmabuf, is_of_no_other_gpu)
+{
+	int device;
+
 	if (self->gpus < 2)
 		SKIP(return, "the socket has one GPU");
 	device = vfio_gpu_open(self->gpu[1], self->rig.iommufd);
@@ -164,10 +162,8 @@ TEST_F(dmabuf, has_one_owner)
 	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
 	/* DMA of it may still run when the dma-buf is closed. */
 	close(self->fd);
-	self->fd = -1;
 	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
 	close(self->device);
-	self->device = -1;
 	EXPECT_EQ(0, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
 }
 
@@ -182,8 +178,8 @@ TEST_F(dmabuf, is_mapped_for_dma)
 	self->p = egm_map(self->device, self->info.offset + at + LEN, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
 	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
-	EXPECT_TRUE(copied(self->rig.bar, self->p, EGM_BLOCK - EDU_DMA_LEN,
-			   LEN - EDU_DMA_LEN));
+	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, EGM_BLOCK - EDU_DMA_LEN,
+			       LEN - EDU_DMA_LEN));
 	EXPECT_EQ(0, self->p[LEN - EDU_DMA_LEN - 1]);
 	EXPECT_EQ(0, ioas_unmap(self->rig.iommufd, self->rig.ioas, 0, LEN));
 }
@@ -202,12 +198,11 @@ TEST_F(dmabuf, is_zero_before_it_is_exported)
 	memset(q, 0xa5, LEN);
 	munmap(q, LEN);
 	close(self->node);
-	self->node = -1;
 	EXPECT_LE((int64_t)LEN, egm_pending());
 
 	memset(to, 0x5a, EDU_DMA_LEN);
 	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
-	egm_set_workers(4);
+	egm_set_workers(self->workers);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, to, iova, EGM_BLOCK));
@@ -239,13 +234,13 @@ TEST_F(dmabuf, outlives_decode_and_power_of_the_gpu)
 	ASSERT_NE(MAP_FAILED, self->p);
 
 	ASSERT_TRUE(vfio_command(self->device, PCI_COMMAND_MEMORY, 0));
-	EXPECT_TRUE(copied(self->rig.bar, self->p, 0, EGM_BLOCK));
+	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, EGM_BLOCK));
 	ASSERT_TRUE(vfio_command(self->device, 0, PCI_COMMAND_MEMORY));
-	EXPECT_TRUE(copied(self->rig.bar, self->p, 0, 2 * EGM_BLOCK));
+	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, 2 * EGM_BLOCK));
 	ASSERT_EQ(0, set_feature(self->device, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
-	EXPECT_TRUE(copied(self->rig.bar, self->p, 0, 3 * EGM_BLOCK));
+	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, 3 * EGM_BLOCK));
 	ASSERT_EQ(0, set_feature(self->device, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
-	EXPECT_TRUE(copied(self->rig.bar, self->p, EGM_BLOCK / 2, EGM_BLOCK));
+	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, EGM_BLOCK / 2, EGM_BLOCK));
 }
 
 /* What a device could still write after that would be in the next owner's memory. */
@@ -258,10 +253,9 @@ TEST_F(dmabuf, is_revoked_when_the_gpu_is_closed)
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
 	self->p = egm_map(self->device, self->info.offset, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
-	ASSERT_TRUE(copied(self->rig.bar, self->p, 0, at));
+	ASSERT_TRUE(edu_copied(self->rig.bar, self->p, 0, at));
 	munmap(self->p, LEN);
 	close(self->device);
-	self->device = -1;
 
 	self->p = egm_map(self->node, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
@@ -284,12 +278,11 @@ TEST_F(dmabuf, stays_with_its_owner_when_the_driver_goes)
 
 	ASSERT_NE(MAP_FAILED, q);
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, q, iova, EGM_BLOCK));
-	fill(q);
+	edu_fill(q);
 	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
 	close(self->node);
-	self->node = -1;
 	ASSERT_EQ(0, egm_adev_unbind());
 
 	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index, 0, LEN));
@@ -305,7 +298,6 @@ TEST_F(dmabuf, stays_with_its_owner_when_the_driver_goes)
 	EXPECT_EQ(EBUSY, egm_adev_bind());
 
 	close(self->device);
-	self->device = -1;
 	EXPECT_FALSE(egm_claimed(NULL));
 	ASSERT_EQ(0, egm_adev_bind());
 	self->node = egm_open();

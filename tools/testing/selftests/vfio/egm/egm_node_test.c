@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <sys/sysmacros.h>
 
-#include "egm_util.h"
 #include "egm_harness.h"
 
 #define EGM_FIRST_PXM	4
@@ -54,8 +53,24 @@ FIXTURE_SETUP(node)
 	ASSERT_LT(0, self->regions);
 }
 
-FIXTURE_TEARDOWN(node)
+static int adev_write(const char *file, int pxm)
 {
+	char name[32];
+
+	snprintf(name, sizeof(name), "nvgrace_gpu_vfio_pci.egm.%d", pxm);
+	return egm_write(file, name);
+}
+
+FIXTURE_TEARDOWN_PARENT(node)
+{
+	char path[PATH_MAX];
+	int i;
+
+	for (i = 0; i < self->regions; i++) {
+		snprintf(path, sizeof(path), "/dev/egm%d", self->pxm[i]);
+		if (!egm_exists(path))
+			EXPECT_EQ(0, adev_write(EGM_AUX_DRIVER "bind", self->pxm[i]));
+	}
 }
 
 TEST_F(node, named_by_pxm)
@@ -108,14 +123,6 @@ TEST_F(node, minor_in_reserved_range)
 		EXPECT_EQ(major, major(st.st_rdev));
 		EXPECT_EQ(minor, minor(st.st_rdev));
 	}
-}
-
-static int adev_write(const char *file, int pxm)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "nvgrace_gpu_vfio_pci.egm.%d", pxm);
-	return egm_write(file, name);
 }
 
 /*

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 
 #include "egm_harness.h"
-#include "egm_util.h"
 
 /* A process that owns a range, full of @byte, until told to go. */
 struct holder {
@@ -58,6 +57,8 @@ static char start_holder(struct holder *h, uint64_t offset, size_t len, char byt
 	if (pipe(to) || pipe(from))
 		return 0;
 	h->pid = fork();
+	if (h->pid < 0)
+		return 0;
 	if (!h->pid) {
 		close(to[1]);
 		close(from[0]);
@@ -158,7 +159,7 @@ TEST_F(owner, neighbours_in_a_block)
 	close(b);
 }
 
-/* Many files, many times: what a claim leaves behind must not add up. */
+/* As many claims as there are blocks, of two files in turn. */
 TEST_F(owner, claims_of_one_block_each)
 {
 	int fd = egm_open(), other = egm_open();

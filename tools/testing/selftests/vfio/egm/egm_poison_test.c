@@ -7,7 +7,6 @@
  */
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "egm_harness.h"
@@ -22,9 +21,9 @@ FIXTURE_SETUP(poison)
 	ASSERT_TRUE(make_fresh(&self->f));
 }
 
-FIXTURE_TEARDOWN(poison)
+FIXTURE_TEARDOWN_PARENT(poison)
 {
-	drop_fresh(&self->f);
+	EXPECT_TRUE(drop_fresh());
 }
 
 /* Who is told, at which address, and what is left of the block around it. */
@@ -36,8 +35,8 @@ static void expect_poisoned(struct __test_metadata *_metadata, char *p, uint64_t
 	for (i = 0; i < len; i += EGM_BLOCK / 4)
 		*(uint64_t *)(p + i + 8) = i + 1;
 	ASSERT_EQ(0, inject(at));
-	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
-	EXPECT_EQ(p + at, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
+	EXPECT_EQ(p + at, egm_bus_addr);
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(p + at));
 	EXPECT_EQ(BUS_MCEERR_AR, egm_touch(p + at + page - 1, 1));
 	EXPECT_EQ(0, egm_touch(p + at + page, 0));
@@ -57,8 +56,8 @@ TEST_F(poison, poison_of_a_touched_page)
 TEST_F(poison, poison_of_an_untouched_page)
 {
 	ASSERT_EQ(0, inject(2 * EGM_BLOCK));
-	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
-	EXPECT_EQ(self->f.p + 2 * EGM_BLOCK, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
+	EXPECT_EQ(self->f.p + 2 * EGM_BLOCK, egm_bus_addr);
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + 2 * EGM_BLOCK));
 	EXPECT_EQ(0, egm_touch(self->f.p + 2 * EGM_BLOCK + self->f.page, 1));
 }
@@ -91,14 +90,14 @@ TEST_F(poison, poison_beside_a_mapping)
 	self->f.p = egm_map(self->f.fd, EGM_BLOCK, EGM_BLOCK);
 	ASSERT_NE(MAP_FAILED, self->f.p);
 	ASSERT_EQ(0, inject(EGM_BLOCK - self->f.page));
-	EXPECT_EQ(0, bus_code);
+	EXPECT_EQ(0, egm_bus_code);
 	ASSERT_EQ(0, inject(2 * EGM_BLOCK));
-	EXPECT_EQ(0, bus_code);
+	EXPECT_EQ(0, egm_bus_code);
 	ASSERT_EQ(0, inject(2 * EGM_BLOCK - self->f.page));
-	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
-	EXPECT_EQ(self->f.p + EGM_BLOCK - self->f.page, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
+	EXPECT_EQ(self->f.p + EGM_BLOCK - self->f.page, egm_bus_addr);
 	ASSERT_EQ(0, inject(EGM_BLOCK));
-	EXPECT_EQ(self->f.p, bus_addr);
+	EXPECT_EQ(self->f.p, egm_bus_addr);
 }
 
 /* mm tells nobody of a page that nobody maps; nothing may come of it. */
@@ -106,7 +105,7 @@ TEST_F(poison, poison_while_not_mapped)
 {
 	munmap(self->f.p, self->f.len);
 	ASSERT_EQ(0, inject(0));
-	EXPECT_EQ(0, bus_code);
+	EXPECT_EQ(0, egm_bus_code);
 	close(self->f.fd);
 	ASSERT_EQ(0, inject(EGM_BLOCK));
 	self->f.fd = egm_open();
@@ -119,24 +118,32 @@ TEST_F(poison, poison_while_not_mapped)
 
 struct victim {
 	pid_t pid;
+	int to;
 	int from;
 };
 
-/* What a victim saw: 'A' told of this address, 'x' of another, '-' of none. */
-static void victim(int to, char *p, uint64_t at)
+/*
+ * What a victim saw when the injection was over: 'A' told of this address, 'x' of
+ * another, '-' of none. Signals are sent before an injection ends.
+ */
+static void victim(int from, int to, char *p, uint64_t at)
 {
-	struct sigaction action = { .sa_sigaction = note_bus, .sa_flags = SA_SIGINFO };
-	char seen = '-';
-	int i;
+	struct sigaction old;
+	char seen = '-', over;
+	ssize_t got;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
-	sigaction(SIGBUS, &action, NULL);
+	egm_note_bus(&old);
 	if (write(to, "r", 1) != 1)
 		_exit(1);
-	for (i = 0; i < 2000 && !bus_code; i++)
-		usleep(1000);
-	if (bus_code)
-		seen = bus_addr == p + at && bus_code == BUS_MCEERR_AO ? 'A' : 'x';
+	do
+		got = read(from, &over, 1);
+	while (got < 0 && errno == EINTR);
+	if (got != 1)
+		_exit(1);
+	if (egm_bus_code)
+		seen = egm_bus_addr == p + at && egm_bus_code == BUS_MCEERR_AO ? 'A' : 'x';
 	if (seen == 'A' && touch_until_blocked(p + at) != BUS_MCEERR_AR)
 		seen = 't';
 	_exit(write(to, &seen, 1) != 1);
@@ -144,16 +151,20 @@ static void victim(int to, char *p, uint64_t at)
 
 static void start_victim(struct victim *v, char *p, uint64_t at)
 {
+	int to[2], from[2];
 	char ready;
-	int fds[2];
 
-	if (pipe(fds))
+	if (pipe(to) || pipe(from))
 		abort();
 	v->pid = fork();
+	if (v->pid < 0)
+		abort();
 	if (!v->pid)
-		victim(fds[1], p, at);
-	close(fds[1]);
-	v->from = fds[0];
+		victim(to[0], from[1], p, at);
+	close(to[0]);
+	close(from[1]);
+	v->to = to[1];
+	v->from = from[0];
 	if (read(v->from, &ready, 1) != 1)
 		abort();
 }
@@ -162,8 +173,9 @@ static char victim_saw(struct victim *v)
 {
 	char seen = 0;
 
-	if (read(v->from, &seen, 1) != 1)
+	if (write(v->to, "o", 1) != 1 || read(v->from, &seen, 1) != 1)
 		seen = 0;
+	close(v->to);
 	close(v->from);
 	waitpid(v->pid, NULL, 0);
 	return seen;
@@ -186,7 +198,7 @@ TEST_F(poison, poison_of_a_shared_page)
 	ASSERT_NE(MAP_FAILED, q);
 	start_victim(&v[2], q, 0);
 	ASSERT_EQ(0, inject(at));
-	EXPECT_EQ(0, bus_code);
+	EXPECT_EQ(0, egm_bus_code);
 	EXPECT_EQ('A', victim_saw(&v[0]));
 	EXPECT_EQ('A', victim_saw(&v[1]));
 	EXPECT_EQ('-', victim_saw(&v[2]));
@@ -197,23 +209,17 @@ TEST_F(poison, poison_of_a_shared_page)
 
 TEST_F(poison, poison_through_a_private_node)
 {
-	const char *node = "/tmp/private-egm";
-	struct stat st;
+	int fd = egm_open_mknod();
 	char *q;
-	int fd;
 
-	ASSERT_EQ(0, stat(egm_node(), &st));
-	unlink(node);
-	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, st.st_rdev));
-	fd = open(node, O_RDWR);
-	unlink(node);
+	unlink(egm_private_node());
 	ASSERT_LE(0, fd);
 	q = egm_map(fd, self->f.len, EGM_BLOCK);
 	ASSERT_NE(MAP_FAILED, q);
 	ASSERT_EQ(0, egm_touch(q, 1));
 	ASSERT_EQ(0, inject(self->f.len));
-	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
-	EXPECT_EQ(q, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
+	EXPECT_EQ(q, egm_bus_addr);
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(q));
 	munmap(q, EGM_BLOCK);
 	close(fd);
@@ -246,7 +252,7 @@ TEST_F(poison, next_owner_of_a_bad_page)
 				    self->f.len - EGM_BLOCK - self->f.page));
 	/* Bad again under this owner. */
 	ASSERT_EQ(0, inject(EGM_BLOCK));
-	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + EGM_BLOCK));
 }
 

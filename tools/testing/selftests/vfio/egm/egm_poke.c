@@ -12,7 +12,6 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#define _GNU_SOURCE
 #include <linux/egm.h>
 #include <sys/ioctl.h>
 
@@ -96,7 +95,7 @@ static int check_intact(int fd, bool populated)
 	return !!bad;
 }
 
-static void wrong_words(void)
+static void die_usage(void)
 {
 	fputs("usage: egm_poke NODE zero OFFSET LEN\n"
 	      "       egm_poke NODE find STRING OFFSET LEN\n"
@@ -115,7 +114,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != 3 && argc != arg + 2)
-		wrong_words();
+		die_usage();
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0) {
 		perror(argv[1]);
@@ -128,7 +127,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(what, "intact-populated"))
 		return check_intact(fd, true);
 	if (argc == 3)
-		wrong_words();
+		die_usage();
 
 	offset = strtoull(argv[arg], NULL, 0);
 	len = strtoull(argv[arg + 1], NULL, 0);
@@ -167,5 +166,5 @@ int main(int argc, char **argv)
 		sleep(atoi(argv[3]));
 		return 0;
 	}
-	wrong_words();
+	die_usage();
 }

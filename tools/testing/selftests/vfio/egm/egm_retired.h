@@ -11,7 +11,8 @@
 #include <linux/egm.h>
 #include <sys/ioctl.h>
 
-#include "egm_util.h"
+#include "egm_driver.h"
+#include "egm_touch.h"
 
 #define INJECT		"/sys/devices/system/memory/hard_offline_page"
 #define MAX_PAGES	64
@@ -21,28 +22,15 @@ struct list {
 	struct egm_retired_page pages[MAX_PAGES];
 };
 
-static int bus_code;
-static void *bus_addr;
-
-static inline void note_bus(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)context;
-	bus_code = info->si_code;
-	bus_addr = info->si_addr;
-}
-
-/* Declare a page bad; what this process was told goes to bus_code and bus_addr. */
+/* Declare a page bad; what this process was told goes to egm_bus_code and _addr. */
 static inline int inject(uint64_t offset)
 {
-	struct sigaction action = { .sa_sigaction = note_bus, .sa_flags = SA_SIGINFO }, old;
+	struct sigaction old;
 	char word[32];
 	int ret;
 
-	bus_code = 0;
-	bus_addr = NULL;
 	snprintf(word, sizeof(word), "%#llx", (unsigned long long)(egm_base() + offset));
-	sigaction(SIGBUS, &action, &old);
+	egm_note_bus(&old);
 	ret = egm_write(INJECT, word);
 	sigaction(SIGBUS, &old, NULL);
 	return ret;
@@ -70,11 +58,7 @@ static inline int get_list(int fd, struct list *l)
 
 static inline int64_t bytes_retired(void)
 {
-	char path[PATH_MAX], line[32];
-
-	snprintf(path, sizeof(path), EGM_CLASS "/%s/retired_bytes", egm_name());
-	egm_read_line(path, line, sizeof(line));
-	return line[0] ? strtoll(line, NULL, 10) : -1;
+	return egm_read_number(egm_attr("retired_bytes"));
 }
 
 /* Page size and a mapping of a region that has forgotten what was injected before. */
@@ -102,13 +86,14 @@ static inline bool make_fresh(struct fresh *f)
 	return f->p != MAP_FAILED;
 }
 
-/* What was made bad here is nobody else's trouble: a page on the list is not zeroed. */
-static inline void drop_fresh(struct fresh *f)
+/*
+ * What was made bad is nobody else's trouble: a page on the list is not zeroed. For the
+ * parent of a test, whose file and mapping are gone.
+ */
+static inline bool drop_fresh(void)
 {
-	munmap(f->p, f->len);
-	close(f->fd);
 	egm_adev_unbind();
-	egm_adev_bind();
+	return egm_bind_again();
 }
 
 #endif /* EGM_RETIRED_H */

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "egm_harness.h"
-#include "egm_util.h"
+#include "egm_touch.h"
 
 #define WORKERS		4
 #define MAX_CACHES	512
@@ -88,6 +88,7 @@ static void user_step(const char *node, unsigned int *seed)
 
 static void user(const char *node, unsigned int seed)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;)
 		user_step(node, &seed);
 }
@@ -95,6 +96,7 @@ static void user(const char *node, unsigned int seed)
 /* Bind and unbind all GPUs of a socket in random order. */
 static void churn(struct region *r, unsigned int seed, int cycles)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (cycles--) {
 		int first = rand_r(&seed) % r->gpus, i;
 
@@ -204,6 +206,8 @@ FIXTURE_SETUP(stress)
 	DIR *dir;
 
 	self->cycles = cycles ? atoi(cycles) : 200;
+	/* With fewer than two nothing could be told from what leaks. */
+	ASSERT_LE(2, self->cycles);
 	dir = opendir(EGM_CLASS);
 	ASSERT_NE(NULL, dir);
 	while ((d = readdir(dir)) && self->regions < MAX_NODES) {
@@ -253,9 +257,7 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 	/* A last user may have stood in the way of the last bind. */
 	for (i = 0; i < regions; i++) {
 		setenv("EGM_NODE", region[i].node, 1);
-		if (!egm_exists(egm_node()))
-			EXPECT_EQ(0, egm_adev_bind());
-		EXPECT_TRUE(egm_exists(region[i].node));
+		EXPECT_TRUE(egm_bind_again());
 		/* A worker at a block has a kernel mapping of it. */
 		EXPECT_TRUE(egm_wait_zeroed());
 	}
@@ -271,6 +273,7 @@ TEST_F_TIMEOUT(stress, bind_and_unbind_under_users, 1200)
 	run(_metadata, self->region, self->regions, warm);
 	nb = slab_objects(before);
 	areas = vmalloc_areas();
+	ASSERT_LE(0, areas);
 	run(_metadata, self->region, self->regions, self->cycles);
 	na = slab_objects(after);
 

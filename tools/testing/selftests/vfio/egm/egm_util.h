@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the EGM selftests: find regions, map them, look at what is in them.
+ * Shared by the EGM selftests: open a region, map it, look at what is in it.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,12 +17,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define EGM_CLASS	"/sys/class/egm"
 #define EGM_BLOCK	(2UL << 20)
-/* The largest PMD entry of any page size; regions under test are aligned to it. */
+/* The largest PMD entry of any page size. */
 #define EGM_HUGE_MAX	(512UL << 20)
 
 /* The region under test: EGM_NODE in the environment, or that of PXM 4. */
@@ -114,6 +111,15 @@ static inline void egm_read_line(const char *path, char *line, size_t len)
 	fclose(f);
 }
 
+/* The number that a file begins with; -1 if there is none. */
+static inline int64_t egm_read_number(const char *path)
+{
+	char line[32];
+
+	egm_read_line(path, line, sizeof(line));
+	return line[0] ? strtoll(line, NULL, 10) : -1;
+}
+
 /* The number after @key in a file of such lines; -1 if there is none. */
 static inline long egm_field(const char *path, const char *key)
 {
@@ -128,6 +134,28 @@ static inline long egm_field(const char *path, const char *key)
 			value = strtol(line + strlen(key), NULL, 10);
 	fclose(f);
 	return value;
+}
+
+/* KiB of this process's page tables, -1 if nobody says. */
+static inline long egm_page_tables(void)
+{
+	return egm_field("/proc/self/status", "VmPTE:");
+}
+
+/* What a PMD entry maps: a page of page table entries. */
+static inline size_t egm_pmd_size(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return page / sizeof(uint64_t) * page;
+}
+
+static inline long egm_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* "egm4" of "/dev/egm4". */
@@ -152,128 +180,6 @@ static inline int egm_write(const char *path, const char *word)
 		ret = errno;
 	close(fd);
 	return ret;
-}
-
-#define EGM_GPU_DRIVER	"/sys/bus/pci/drivers/nvgrace_gpu_vfio_pci/"
-#define EGM_AUX_DRIVER	"/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/"
-
-static inline bool egm_gpu_is_bound(const char *gpu)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), EGM_GPU_DRIVER "%s", gpu);
-	return egm_exists(path);
-}
-
-static inline int egm_gpu_bind(const char *gpu)
-{
-	return egm_write(EGM_GPU_DRIVER "bind", gpu);
-}
-
-static inline int egm_gpu_unbind(const char *gpu)
-{
-	return egm_write(EGM_GPU_DRIVER "unbind", gpu);
-}
-
-/* The auxiliary device of the region under test. */
-static inline const char *egm_adev(void)
-{
-	static char name[64];
-
-	snprintf(name, sizeof(name), "nvgrace_gpu_vfio_pci.egm.%s", egm_name() + 3);
-	return name;
-}
-
-static inline int egm_adev_bind(void)
-{
-	return egm_write(EGM_AUX_DRIVER "bind", egm_adev());
-}
-
-static inline int egm_adev_unbind(void)
-{
-	return egm_write(EGM_AUX_DRIVER "unbind", egm_adev());
-}
-
-#define EGM_MAX_GPUS	8
-
-/* The PCI addresses of the region's GPUs; how many. */
-static inline int egm_gpus(char gpus[EGM_MAX_GPUS][32])
-{
-	char path[PATH_MAX];
-	int n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), EGM_CLASS "/%s/gpu_devices", egm_name());
-	f = fopen(path, "r");
-	if (!f)
-		return 0;
-	while (n < EGM_MAX_GPUS && fgets(gpus[n], sizeof(gpus[n]), f)) {
-		gpus[n][strcspn(gpus[n], "\n")] = '\0';
-		n++;
-	}
-	fclose(f);
-	return n;
-}
-
-/* The range that the region's name claims in /proc/iomem. */
-static inline bool egm_claimed(uint64_t *start)
-{
-	unsigned long long first, last;
-	char line[256], name[64];
-	bool found = false;
-	FILE *f = fopen("/proc/iomem", "r");
-
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, " %llx-%llx : %63s", &first, &last, name) == 3 &&
-		    !strcmp(name, egm_name())) {
-			found = true;
-			if (start)
-				*start = first;
-		}
-	}
-	fclose(f);
-	return found;
-}
-
-/* SPA of the region under test, 0 if nobody claims it. */
-static inline uint64_t egm_base(void)
-{
-	uint64_t start = 0;
-
-	egm_claimed(&start);
-	return start;
-}
-
-#define EGM_WORKERS	"/sys/module/nvgrace_egm/parameters/scrub_workers"
-
-static inline void egm_set_workers(int n)
-{
-	char word[16];
-
-	snprintf(word, sizeof(word), "%d", n);
-	egm_write(EGM_WORKERS, word);
-}
-
-/* Bytes of the region that are not zeroed yet; -1 if it does not say. */
-static inline int64_t egm_pending(void)
-{
-	char path[PATH_MAX], line[32];
-
-	snprintf(path, sizeof(path), EGM_CLASS "/%s/scrub_pending", egm_name());
-	egm_read_line(path, line, sizeof(line));
-	return line[0] ? strtoll(line, NULL, 10) : -1;
-}
-
-/* Wait until nothing is pending; false if it takes more than a minute. */
-static inline bool egm_wait_zeroed(void)
-{
-	int i;
-
-	for (i = 0; i < 6000 && egm_pending(); i++)
-		usleep(10000);
-	return !egm_pending();
 }
 
 /* Pass a file descriptor to the other end of a socket pair. */
@@ -309,36 +215,6 @@ static inline int egm_receive_fd(int sock)
 		return -1;
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
 	return fd;
-}
-
-static sigjmp_buf egm_bus_jump;
-
-static inline void egm_bus_handler(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)context;
-	siglongjmp(egm_bus_jump, info->si_code);
-}
-
-/* Read (and, with @value not 0, write) a byte: 0, or the si_code of the SIGBUS. */
-static inline int egm_touch(char *p, char value)
-{
-	struct sigaction action = {
-		.sa_sigaction = egm_bus_handler, .sa_flags = SA_SIGINFO | SA_NODEFER,
-	}, old;
-	int code;
-
-	sigaction(SIGBUS, &action, &old);
-	code = sigsetjmp(egm_bus_jump, 1);
-	if (!code) {
-		/* The compiler may not drop, merge or move either access. */
-		asm volatile("" : : "r" (*p) : "memory");
-		if (value)
-			*p = value;
-		asm volatile("" : : : "memory");
-	}
-	sigaction(SIGBUS, &old, NULL);
-	return code;
 }
 
 #endif /* EGM_UTIL_H */

@@ -10,10 +10,10 @@
 #include "egm_harness.h"
 #include "egm_iommufd.h"
 #include "egm_retired.h"
-#include "egm_util.h"
+#include "egm_touch.h"
 
 #define LEN		(4 * EGM_BLOCK)
-#define REFCNT		"/sys/module/nvgrace_egm/refcnt"
+#define REFCNT		EGM_MODULE "/refcnt"
 
 FIXTURE(region) {
 	char gpu[EGM_MAX_GPUS][32];
@@ -27,12 +27,10 @@ FIXTURE(region) {
 
 FIXTURE_SETUP(region)
 {
-	self->device = -1;
-	self->node = -1;
-	self->p = MAP_FAILED;
 	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (self->iommufd < 0)
 		SKIP(return, "no /dev/iommu");
+	ASSERT_TRUE(egm_bind_again());
 	self->gpus = vfio_egm_gpus(self->gpu);
 	ASSERT_LE(1, self->gpus);
 	self->device = vfio_gpu_open(self->gpu[0], self->iommufd);
@@ -42,21 +40,13 @@ FIXTURE_SETUP(region)
 	ASSERT_LE(0, self->node);
 }
 
-FIXTURE_TEARDOWN(region)
+/* However a test ended, its mappings are gone by now, and its files are closed. */
+FIXTURE_TEARDOWN_PARENT(region)
 {
-	int i;
-
-	if (self->p != MAP_FAILED)
-		munmap(self->p, LEN);
-	close(self->node);
-	close(self->device);
-	close(self->iommufd);
-	for (i = 0; i < self->gpus; i++)
-		if (!egm_gpu_is_bound(self->gpu[i]))
-			egm_gpu_bind(self->gpu[i]);
-	if (!egm_exists(egm_node()))
-		egm_adev_bind();
-	EXPECT_TRUE(egm_exists(egm_node()));
+	/* Leave no bad page to the next test. */
+	if (bytes_retired() > 0)
+		egm_adev_unbind();
+	EXPECT_TRUE(egm_bind_all(self->gpu, self->gpus));
 }
 
 static char *map_region(int device, const struct vfio_region_info *info, uint64_t offset)
@@ -97,7 +87,6 @@ TEST_F(region, is_the_lowest_gpu_s)
 	close(device);
 
 	close(self->device);
-	self->device = -1;
 	ASSERT_EQ(0, egm_gpu_unbind(self->gpu[0]));
 	device = vfio_gpu_open(self->gpu[1], self->iommufd);
 	ASSERT_LE(0, device);
@@ -148,12 +137,13 @@ TEST_F(region, maps_by_huge_entries)
 
 	ASSERT_NE(MAP_FAILED, area);
 	p = area + (huge - (uintptr_t)area % huge) % huge;
-	before = egm_field("/proc/self/status", "VmPTE:");
+	before = egm_page_tables();
+	ASSERT_LE(0, before);
 	ASSERT_EQ(p, mmap(p, huge, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 			  self->device, self->info.offset));
 	for (i = 0; i < huge; i += EGM_BLOCK)
 		ASSERT_EQ(0, egm_touch(p + i, 1));
-	after = egm_field("/proc/self/status", "VmPTE:");
+	after = egm_page_tables();
 	/* By pages it were 1 MiB with 4 KiB pages, and 64 KiB with 64 KiB pages. */
 	EXPECT_GT(64, after - before);
 	munmap(area, 2 * huge);
@@ -171,7 +161,6 @@ TEST_F(region, owns_what_is_mapped)
 					  MAP_SHARED));
 	/* munmap gives nothing back, here as there. */
 	munmap(self->p, LEN);
-	self->p = MAP_FAILED;
 	EXPECT_EQ(EBUSY, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
 }
 
@@ -184,11 +173,9 @@ TEST_F(region, ends_with_the_device_and_its_mappings)
 	ASSERT_NE(MAP_FAILED, self->p);
 	memset(self->p, 0xa5, LEN);
 	close(self->device);
-	self->device = -1;
 	EXPECT_EQ(0xa5, (unsigned char)self->p[LEN - 1]);
 	EXPECT_EQ(EBUSY, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
 	munmap(self->p, LEN);
-	self->p = MAP_FAILED;
 
 	q = egm_map(self->node, 0, LEN);
 	ASSERT_NE(MAP_FAILED, q);
@@ -204,7 +191,6 @@ TEST_F(region, is_revoked_when_its_driver_goes)
 	ASSERT_NE(MAP_FAILED, self->p);
 	ASSERT_EQ(0, egm_touch(self->p, 7));
 	close(self->node);
-	self->node = -1;
 
 	ASSERT_EQ(0, egm_adev_unbind());
 	EXPECT_EQ(BUS_ADRERR, egm_touch(self->p, 1));
@@ -213,13 +199,11 @@ TEST_F(region, is_revoked_when_its_driver_goes)
 	/* What is described does not change under a VMM. */
 	EXPECT_TRUE(vfio_egm_region(self->device, &again));
 
-	/* The device still has its file: the memory is nobody's. */
+	/* The device still has its file: nobody else can have the memory. */
 	munmap(self->p, LEN);
-	self->p = MAP_FAILED;
 	EXPECT_TRUE(egm_claimed(NULL));
 	EXPECT_EQ(EBUSY, egm_adev_bind());
 	close(self->device);
-	self->device = -1;
 	EXPECT_EQ(0, egm_adev_bind());
 }
 
@@ -233,8 +217,8 @@ TEST_F(region, poison_is_unmapped_and_not_exported)
 	ASSERT_NE(MAP_FAILED, self->p);
 	ASSERT_EQ(0, egm_touch(self->p + at, 1));
 	ASSERT_EQ(0, inject(at));
-	EXPECT_EQ(BUS_MCEERR_AR, bus_code);
-	EXPECT_EQ(self->p + at, bus_addr);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
+	EXPECT_EQ(self->p + at, egm_bus_addr);
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->p + at));
 	EXPECT_EQ(0, egm_touch(self->p + at + page, 1));
 
@@ -245,53 +229,49 @@ TEST_F(region, poison_is_unmapped_and_not_exported)
 	fd = vfio_export(self->device, self->info.index, at + page, page);
 	EXPECT_LE(0, fd);
 	close(fd);
-
-	/* Leave no bad page to the next test. */
-	munmap(self->p, LEN);
-	self->p = MAP_FAILED;
-	close(self->node);
-	self->node = -1;
-	close(self->device);
-	self->device = -1;
-	EXPECT_EQ(0, egm_adev_unbind());
-	EXPECT_EQ(0, egm_adev_bind());
 }
 
 /* A device whose user does not care for EGM holds neither region nor module. */
 TEST_F(region, is_held_from_the_first_use)
 {
-	char count[16];
+	int64_t before;
 
 	close(self->node);
-	self->node = -1;
-	egm_read_line(REFCNT, count, sizeof(count));
-	EXPECT_STREQ("0", count);
+	close(self->device);
+	before = egm_read_number(REFCNT);
+	ASSERT_LE(0, before);
+	self->device = vfio_gpu_open(self->gpu[0], self->iommufd);
+	ASSERT_LE(0, self->device);
+	EXPECT_EQ(before, egm_read_number(REFCNT));
 	ASSERT_EQ(0, egm_adev_unbind());
 	EXPECT_EQ(ENODEV, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
 	ASSERT_EQ(0, egm_adev_bind());
 
 	/* Also by a region that is not the one that was there first. */
 	EXPECT_EQ(0, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
-	egm_read_line(REFCNT, count, sizeof(count));
-	EXPECT_STREQ("1", count);
+	EXPECT_EQ(before + 1, egm_read_number(REFCNT));
 	close(self->device);
-	self->device = -1;
-	egm_read_line(REFCNT, count, sizeof(count));
-	EXPECT_STREQ("0", count);
+	EXPECT_EQ(before, egm_read_number(REFCNT));
 }
 
 struct first_use {
 	const struct vfio_region_info *info;
 	int device;
+	int delay;		/* us */
+	bool mapped;
 	bool good;
 };
 
 static void *use_first(void *arg)
 {
 	struct first_use *use = arg;
-	int fd = vfio_export(use->device, use->info->index, LEN, LEN), code;
-	char *p = map_region(use->device, use->info, 0);
+	int fd, code;
+	char *p;
 
+	usleep(use->delay);
+	fd = vfio_export(use->device, use->info->index, LEN, LEN);
+	p = map_region(use->device, use->info, 0);
+	use->mapped = p != MAP_FAILED;
 	use->good = (fd >= 0 || fd == -ENODEV) && (p != MAP_FAILED || errno == ENODEV);
 	if (fd >= 0)
 		close(fd);
@@ -306,20 +286,27 @@ static void *use_first(void *arg)
 /* Whoever comes first, what was got is revoked, and nothing is left for the next. */
 TEST_F(region, first_use_against_unbinding)
 {
+	int i, delay = 0, mapped = 0, refused = 0;
 	struct first_use use = { .info = &self->info };
 	pthread_t thread;
 	char *q;
-	int i;
 
 	close(self->node);
-	self->node = -1;
-	for (i = 0; i < 20; i++) {
+	/* Until either was first, and what has not been yet gets a ms more each time. */
+	for (i = 0; i < 20 || (i < 100 && !(mapped && refused)); i++) {
+		if (i < 20)
+			delay = i * 50;
+		else
+			delay += mapped ? -1000 : 1000;
 		use.device = self->device;
+		use.delay = delay < 0 ? -delay : 0;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, use_first, &use));
-		usleep(i * 50);
+		usleep(delay < 0 ? 0 : delay);
 		ASSERT_EQ(0, egm_adev_unbind());
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		EXPECT_TRUE(use.good);
+		mapped += use.mapped;
+		refused += !use.mapped;
 		EXPECT_EQ(ENODEV, map_region_errno(self->device, &self->info, 0, LEN,
 						   MAP_SHARED));
 		close(self->device);
@@ -329,6 +316,9 @@ TEST_F(region, first_use_against_unbinding)
 		ASSERT_LE(0, self->device);
 		ASSERT_TRUE(vfio_egm_region(self->device, &self->info));
 	}
+	TH_LOG("mapped %d times, refused %d times", mapped, refused);
+	EXPECT_LT(0, mapped);
+	EXPECT_LT(0, refused);
 	self->node = egm_open();
 	q = egm_map(self->node, 0, LEN);
 	ASSERT_NE(MAP_FAILED, q);

@@ -9,7 +9,6 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The driver as its administrator sees it: what is bound to it, what a region says of
+ * itself in sysfs, the threads that zero ahead of need.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_DRIVER_H
+#define EGM_DRIVER_H
+
+#include <sys/stat.h>
+
+#include "egm_util.h"
+
+#define EGM_CLASS	"/sys/class/egm"
+#define EGM_MODULE	"/sys/module/nvgrace_egm"
+#define EGM_WORKERS	EGM_MODULE "/parameters/scrub_workers"
+#define EGM_GPU_DRIVER	"/sys/bus/pci/drivers/nvgrace_gpu_vfio_pci/"
+#define EGM_AUX_DRIVER	"/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/"
+#define EGM_MAX_GPUS	8
+
+static inline bool egm_gpu_is_bound(const char *gpu)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), EGM_GPU_DRIVER "%s", gpu);
+	return egm_exists(path);
+}
+
+static inline int egm_gpu_bind(const char *gpu)
+{
+	return egm_write(EGM_GPU_DRIVER "bind", gpu);
+}
+
+static inline int egm_gpu_unbind(const char *gpu)
+{
+	return egm_write(EGM_GPU_DRIVER "unbind", gpu);
+}
+
+/* The auxiliary device of the region under test. */
+static inline const char *egm_adev(void)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "nvgrace_gpu_vfio_pci.egm.%s", egm_name() + 3);
+	return name;
+}
+
+static inline int egm_adev_bind(void)
+{
+	return egm_write(EGM_AUX_DRIVER "bind", egm_adev());
+}
+
+static inline int egm_adev_unbind(void)
+{
+	return egm_write(EGM_AUX_DRIVER "unbind", egm_adev());
+}
+
+/* Bring the region back, and its driver, if a test has left them out; is it there? */
+static inline bool egm_bind_again(void)
+{
+	if (!egm_exists(EGM_AUX_DRIVER) && system("modprobe nvgrace-egm"))
+		return false;
+	if (!egm_exists(egm_node()))
+		egm_adev_bind();
+	return egm_exists(egm_node());
+}
+
+/* The same, with the GPUs that it comes from; are all bound? */
+static inline bool egm_bind_all(char gpus[EGM_MAX_GPUS][32], int n)
+{
+	bool all = true;
+	int i;
+
+	if (!egm_exists(EGM_GPU_DRIVER) && system("modprobe nvgrace-gpu-vfio-pci"))
+		return false;
+	for (i = 0; i < n; i++)
+		if (!egm_gpu_is_bound(gpus[i]) && egm_gpu_bind(gpus[i]))
+			all = false;
+	return egm_bind_again() && all;
+}
+
+/* Path of an attribute or link of the region under test, until the next call. */
+static inline const char *egm_attr(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), EGM_CLASS "/%s/%s", egm_name(), name);
+	return path;
+}
+
+/* The PCI addresses of the region's GPUs; how many. */
+static inline int egm_gpus(char gpus[EGM_MAX_GPUS][32])
+{
+	FILE *f = fopen(egm_attr("gpu_devices"), "r");
+	int n = 0;
+
+	if (!f)
+		return 0;
+	while (n < EGM_MAX_GPUS && fgets(gpus[n], sizeof(gpus[n]), f)) {
+		gpus[n][strcspn(gpus[n], "\n")] = '\0';
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+/* The range that the region's name claims in /proc/iomem. */
+static inline bool egm_claimed(uint64_t *start)
+{
+	unsigned long long first, last;
+	char line[256], name[64];
+	bool found = false;
+	FILE *f = fopen("/proc/iomem", "r");
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %llx-%llx : %63s", &first, &last, name) == 3 &&
+		    !strcmp(name, egm_name())) {
+			found = true;
+			if (start)
+				*start = first;
+		}
+	}
+	fclose(f);
+	return found;
+}
+
+/* SPA of the region under test, 0 if nobody claims it. */
+static inline uint64_t egm_base(void)
+{
+	uint64_t start = 0;
+
+	egm_claimed(&start);
+	return start;
+}
+
+static inline void egm_set_workers(int n)
+{
+	char word[16];
+
+	snprintf(word, sizeof(word), "%d", n);
+	egm_write(EGM_WORKERS, word);
+}
+
+/* For egm_set_workers() when a test is over; -1 without the driver. */
+static inline int egm_workers(void)
+{
+	return egm_read_number(EGM_WORKERS);
+}
+
+/* Bytes of the region that are not zeroed yet; -1 if it does not say. */
+static inline int64_t egm_pending(void)
+{
+	return egm_read_number(egm_attr("scrub_pending"));
+}
+
+/* Wait until nothing is pending; false if it takes more than a minute. */
+static inline bool egm_wait_zeroed(void)
+{
+	int i;
+
+	for (i = 0; i < 6000 && egm_pending(); i++)
+		usleep(10000);
+	return !egm_pending();
+}
+
+/* A node of the region's number beside its own: systemd's /tmp has no devices. */
+static inline const char *egm_private_node(void)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.*s/private-%s",
+		 (int)(strrchr(egm_node(), '/') - egm_node()), egm_node(), egm_name());
+	return path;
+}
+
+/* Make that node and open the region by it; or -1. It stays until unlink(). */
+static inline int egm_open_mknod(void)
+{
+	struct stat st;
+
+	unlink(egm_private_node());
+	if (stat(egm_node(), &st) || mknod(egm_private_node(), S_IFCHR | 0600, st.st_rdev))
+		return -1;
+	return open(egm_private_node(), O_RDWR | O_CLOEXEC);
+}
+
+#endif /* EGM_DRIVER_H */

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver goes while a process is in mmap or in page faults.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <sys/wait.h>
+
+#include "egm_harness.h"
+#include "egm_touch.h"
+
+FIXTURE(race) {
+	int workers;
+};
+
+FIXTURE_SETUP(race)
+{
+	ASSERT_TRUE(egm_bind_again());
+	self->workers = egm_workers();
+	ASSERT_LE(0, self->workers);
+}
+
+FIXTURE_TEARDOWN_PARENT(race)
+{
+	egm_set_workers(self->workers);
+	EXPECT_TRUE(egm_bind_again());
+}
+
+/*
+ * The driver goes while blocks are mapped one after the other, each zeroed first, so
+ * that an mmap is nearly always between the driver's checks and the filling of its page
+ * tables. Nothing of any mapping may be left, also not of the last one that succeeded.
+ */
+TEST_F(race, mmap_races_with_unbind)
+{
+	int i, j, n, fd, status, mapped = 0, cut_short = 0;
+	size_t blocks;
+	pid_t child;
+	char **p;
+
+	egm_set_workers(0);
+	for (i = 0; i < 24 || (i < 100 && !(mapped && cut_short)); i++) {
+		fd = egm_open();
+		ASSERT_LE(0, fd);
+		blocks = egm_size(fd) / EGM_BLOCK;
+		p = calloc(blocks, sizeof(*p));
+		ASSERT_NE(NULL, p);
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child) {
+			close(fd);
+			/* If it was late each time, then at once. */
+			usleep(i < 24 || cut_short ? i * 1000 : 0);
+			_exit(egm_adev_unbind());
+		}
+		for (n = 0; n < blocks; n++) {
+			p[n] = egm_map_populated(fd, n * EGM_BLOCK, EGM_BLOCK);
+			if (p[n] == MAP_FAILED)
+				break;
+		}
+		if (n < blocks)
+			EXPECT_EQ(ENODEV, errno);
+		cut_short += n < blocks;
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status);
+		for (j = 0; j < n; j++) {
+			ASSERT_EQ(BUS_ADRERR, egm_touch(p[j], 0));
+			ASSERT_EQ(BUS_ADRERR, egm_touch(p[j] + EGM_BLOCK - 1, 0));
+			munmap(p[j], EGM_BLOCK);
+		}
+		mapped += n;
+		free(p);
+		close(fd);
+		ASSERT_EQ(0, egm_adev_bind());
+	}
+	TH_LOG("%d mappings made before, %d of %d rounds cut short", mapped, cut_short, i);
+	EXPECT_LT(0, mapped);
+	EXPECT_LT(0, cut_short);
+}
+
+/* The same, with the page faults of a mapping on demand. */
+TEST_F(race, faults_race_with_unbind)
+{
+	int i, fd, status;
+	pid_t child;
+	size_t len, off;
+	char *p;
+
+	for (i = 0; i < 24; i++) {
+		fd = egm_open();
+		ASSERT_LE(0, fd);
+		len = egm_size(fd);
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child) {
+			close(fd);
+			usleep(i * 1000);
+			_exit(egm_adev_unbind());
+		}
+		do {
+			p = egm_map(fd, 0, len);
+			if (p == MAP_FAILED)
+				break;
+			for (off = 0; off < len; off += EGM_BLOCK)
+				if (egm_touch(p + off, 1))
+					break;
+			if (off < len)
+				break;
+			munmap(p, len);
+		} while (1);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status);
+		if (p != MAP_FAILED) {
+			for (off = 0; off < len; off += EGM_BLOCK)
+				ASSERT_EQ(BUS_ADRERR, egm_touch(p + off, 0));
+			munmap(p, len);
+		}
+		close(fd);
+		ASSERT_EQ(0, egm_adev_bind());
+	}
+}
+
+TEST_HARNESS_MAIN

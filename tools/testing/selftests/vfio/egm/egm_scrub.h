@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shared by the tests of zeroing: a region that nobody zeroes ahead, and one that is dirty.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_SCRUB_H
+#define EGM_SCRUB_H
+
+#include "egm_harness.h"
+
+#define PATTERN		0xa5
+
+FIXTURE(scrub) {
+	int fd;
+	uint64_t size;
+	size_t page;
+	int workers;
+};
+
+FIXTURE_SETUP(scrub)
+{
+	ASSERT_TRUE(egm_bind_again());
+	self->workers = egm_workers();
+	ASSERT_LE(0, self->workers);
+	self->page = sysconf(_SC_PAGESIZE);
+	self->fd = egm_open();
+	ASSERT_LE(0, self->fd);
+	self->size = egm_size(self->fd);
+	/* Last: what fails before this has no teardown. */
+	egm_set_workers(0);
+}
+
+/* However a test ended, its files are closed by now. */
+FIXTURE_TEARDOWN_PARENT(scrub)
+{
+	egm_set_workers(self->workers);
+	EXPECT_TRUE(egm_bind_again());
+}
+
+/* Leave [0, len) full of the pattern, dirty and unowned; a fresh file after that. */
+static inline int leave_pattern(int fd, size_t len)
+{
+	char *p = egm_map(fd, 0, len);
+
+	if (p == MAP_FAILED)
+		return -1;
+	memset(p, PATTERN, len);
+	munmap(p, len);
+	close(fd);
+	return egm_open();
+}
+
+#endif /* EGM_SCRUB_H */
