@@ -18,7 +18,8 @@ A scenario is a JSON file:
   gpus
     slot             PCI slot on bus 0
     region           index; gives the firmware properties of that region
-    properties       names and values that override these; null removes one
+    properties       names and values that override these; null removes one, [] makes
+                     it one that is no number
   devices            further QEMU devices
 
 Addresses, slots and properties may be written as strings, so that they can be hexadecimal.
@@ -87,7 +88,7 @@ def properties(scene, gpu):
             props["nvidia,egm-retired-pages-data-base"] = (
                 number(table["spa"]) + number(table.get("at", 0)))
     props |= gpu.get("properties", {})
-    return {k: number(v) for k, v in props.items() if v is not None}
+    return {k: v if v == [] else number(v) for k, v in props.items() if v is not None}
 
 
 def write_ssdt(scene, path):
@@ -97,7 +98,7 @@ def write_ssdt(scene, path):
     for gpu in scene["gpus"]:
         slot = number(gpu["slot"])
         asl.append(f"Device (G{slot:03X}) {{ Name (_ADR, {slot << 16:#x})")
-        props = ", ".join(f'Package () {{ "{k}", {v:#x} }}'
+        props = ", ".join(f'Package () {{ "{k}", {"Package () {}" if v == [] else hex(v)} }}'
                           for k, v in properties(scene, gpu).items())
         if props:
             asl.append(f'Name (_DSD, Package () {{ ToUUID ("{DSD_UUID}"), '

@@ -350,4 +350,20 @@ TEST_F(region, of_two_devices_has_one_owner)
 	EXPECT_EQ(0, map_region_errno(self->device, &self->info, 0, LEN, MAP_SHARED));
 }
 
+/* Offsets of a vfio device have 40 bits for each region: one ends where the next begins. */
+TEST(no_region_that_does_not_fit)
+{
+	int node = egm_open(), iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), device;
+	struct vfio_region_info info;
+	char gpu[EGM_MAX_GPUS][32];
+
+	if (iommufd < 0)
+		SKIP(return, "no /dev/iommu");
+	ASSERT_LE(0, node);
+	ASSERT_LE(1, vfio_egm_gpus(gpu));
+	device = vfio_gpu_open(gpu[0], iommufd);
+	ASSERT_LE(0, device);
+	EXPECT_EQ(egm_size(node) <= 1ULL << 40, vfio_egm_region(device, &info));
+}
+
 TEST_HARNESS_MAIN
