@@ -34,7 +34,7 @@ FIXTURE_TEARDOWN_PARENT(fail_use)
  * one, which has to come to a later point. Unloading takes some ten seconds under
  * CONFIG_DEBUG_KOBJECT_RELEASE.
  */
-TEST_F_TIMEOUT(fail_use, module_load, 1800)
+TEST_F_TIMEOUT(fail_use, module_load, 2400)
 {
 	char path[PATH_MAX], start[32], end[32];
 	struct utsname name;
