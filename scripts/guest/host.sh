@@ -17,9 +17,11 @@ wait_until() {
 
 page_kib() { sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1; }
 
-# Since boot; the console's verdict comes only after all tests.
+# Since boot; the console's verdict comes only after all tests. Data races are judged
+# there alone, by whose they are.
 kernel_is_quiet() {
-	! dmesg | grep -E 'WARNING|\bBUG\b|KASAN:|Call trace|Oops|blocked for more'
+	! dmesg | grep -v 'BUG: KCSAN' |
+		grep -E 'WARNING|BUG|Call trace|Oops|KASAN|UBSAN|blocked for more'
 }
 
 # said GPU PATTERN - did the kernel log say this of the GPU?
