@@ -94,22 +94,11 @@ unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
 static vm_fault_t egm_insert(struct vm_fault *vmf, unsigned long pfn,
 			     unsigned int order)
 {
-	bool __maybe_unused write = vmf->flags & FAULT_FLAG_WRITE;
-
-	switch (order) {
-	case 0:
-		return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
-	case PMD_ORDER:
-		return vmf_insert_pfn_pmd(vmf, pfn, write);
+	if (order)
+		return vmf_insert_pfn_pmd(vmf, pfn, vmf->flags & FAULT_FLAG_WRITE);
 #endif
-#ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
-	case PUD_ORDER:
-		return vmf_insert_pfn_pud(vmf, pfn, write);
-#endif
-	default:
-		return VM_FAULT_FALLBACK;
-	}
+	return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
 }
 
 /*
@@ -129,13 +118,11 @@ static vm_fault_t egm_make_entry(struct vm_fault *vmf, struct egm_region *region
 	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
 		return order ? VM_FAULT_FALLBACK : VM_FAULT_HWPOISON;
 
-	if (order <= PMD_ORDER) {
-		pmd = pmdp_get_lockless(vmf->pmd);
-		if (!order && pmd_leaf(pmd))
-			return VM_FAULT_NOPAGE;
-		if (order && !pmd_none(pmd) && !pmd_leaf(pmd))
-			return VM_FAULT_FALLBACK;
-	}
+	pmd = pmdp_get_lockless(vmf->pmd);
+	if (!order && pmd_leaf(pmd))
+		return VM_FAULT_NOPAGE;
+	if (order && !pmd_none(pmd) && !pmd_leaf(pmd))
+		return VM_FAULT_FALLBACK;
 	return egm_insert(vmf, PHYS_PFN(region->base + offset), order);
 }
 
@@ -154,6 +141,9 @@ static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 	u64 offset;
 	int ret;
 
+	/* No PUD entries: mm makes the tables that one must not meet without our lock. */
+	if (order > PMD_ORDER)
+		return VM_FAULT_FALLBACK;
 	if (addr < vma->vm_start || vma->vm_end - addr < len)
 		return VM_FAULT_FALLBACK;
 	offset = (u64)linear_page_index(vma, addr) << PAGE_SHIFT;
