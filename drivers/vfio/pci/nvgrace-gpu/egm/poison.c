@@ -111,6 +111,19 @@ int egm_poison_register(struct egm_region *region)
 }
 
 /**
+ * egm_poison_flush - wait until what was reported before is blocked and unmapped
+ * @region: the region
+ *
+ * For who makes no page table entry, and so is not found by what unmaps a page.
+ *
+ * Context: may sleep; none of the region's locks is held.
+ */
+void egm_poison_flush(struct egm_region *region)
+{
+	flush_work(&region->poison.work);
+}
+
+/**
  * egm_poison_exit - undo egm_poison_init() and egm_poison_register()
  * @region: has no mapping any more
  *

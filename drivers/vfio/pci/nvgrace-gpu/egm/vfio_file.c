@@ -29,11 +29,13 @@ static int egm_vfio_file_claim(struct file *file, u64 offset, u64 len)
 	if (ret)
 		return ret;
 
-	/* No fault will come that could refuse the page. */
-	if (egm_retired_next_blocked(&region->retired, offset, end) < end)
-		return -EHWPOISON;
+	ret = egm_scrub_range(&region->scrub, offset, len);
+	if (ret)
+		return ret;
 
-	return egm_scrub_range(&region->scrub, offset, len);
+	/* No fault will come that could refuse a page, and zeroing may have taken long. */
+	egm_poison_flush(region);
+	return egm_retired_next_blocked(&region->retired, offset, end) < end ? -EHWPOISON : 0;
 }
 
 static const struct nvgrace_egm_ops egm_vfio_file_ops = {

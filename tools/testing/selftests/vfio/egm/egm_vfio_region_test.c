@@ -21,12 +21,14 @@ FIXTURE(region) {
 	int iommufd;
 	int device;
 	int node;
+	int workers;
 	struct vfio_region_info info;
 	char *p;
 };
 
 FIXTURE_SETUP(region)
 {
+	self->workers = -1;
 	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (self->iommufd < 0)
 		SKIP(return, "no /dev/iommu");
@@ -43,6 +45,8 @@ FIXTURE_SETUP(region)
 /* However a test ended, its mappings are gone by now, and its files are closed. */
 FIXTURE_TEARDOWN_PARENT(region)
 {
+	if (self->workers >= 0)
+		egm_set_workers(self->workers);
 	/* Leave no bad page to the next test. */
 	if (bytes_retired() > 0)
 		egm_adev_unbind();
@@ -229,6 +233,70 @@ TEST_F(region, poison_is_unmapped_and_not_exported)
 	fd = vfio_export(self->device, self->info.index, at + page, page);
 	EXPECT_LE(0, fd);
 	close(fd);
+}
+
+/* Nor a page of which the worker has yet to hear. */
+TEST_F(region, poison_just_reported_is_not_exported)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+	int i;
+
+	self->p = map_region(self->device, &self->info, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, egm_touch(self->p + i * page, 1));
+		ASSERT_EQ(0, inject(i * page));
+		EXPECT_EQ(-EHWPOISON,
+			  vfio_export(self->device, self->info.index, i * page, page));
+	}
+}
+
+struct export {
+	const struct vfio_region_info *info;
+	int device;
+	size_t len;
+	int ret;
+	bool done;
+};
+
+static void *export(void *arg)
+{
+	struct export *e = arg;
+
+	e->ret = vfio_export(e->device, e->info->index, 0, e->len);
+	__atomic_store_n(&e->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Nor one that goes bad while what is to be exported is zeroed. */
+TEST_F(region, poison_while_exporting)
+{
+	struct export e = {
+		.info = &self->info, .device = self->device, .len = 128 * EGM_BLOCK,
+	};
+	pthread_t thread;
+	bool late;
+	char *p;
+
+	self->workers = egm_workers();
+	egm_set_workers(0);
+	/* Dirty, and nobody's. */
+	p = egm_map(self->node, 0, e.len);
+	ASSERT_NE(MAP_FAILED, p);
+	memset(p, 0x55, e.len);
+	munmap(p, e.len);
+	close(self->node);
+
+	self->p = map_region(self->device, &self->info, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, egm_touch(self->p, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, export, &e));
+	usleep(2000);
+	ASSERT_EQ(0, inject(0));
+	late = __atomic_load_n(&e.done, __ATOMIC_ACQUIRE);
+	pthread_join(thread, NULL);
+	ASSERT_FALSE(late);
+	EXPECT_EQ(-EHWPOISON, e.ret);
 }
 
 /* A device whose user does not care for EGM holds neither region nor module. */
