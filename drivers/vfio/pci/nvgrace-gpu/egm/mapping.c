@@ -196,7 +196,15 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 static const struct vm_operations_struct egm_vm_ops = {
 	.mapped = egm_mapped,
 	.fault = egm_fault,
-#ifdef CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	.huge_fault = egm_huge_fault,
+#endif
+};
+
+/* For a VMA that no mmap_prepare of ours has made: mm allows ->mapped to no other. */
+static const struct vm_operations_struct egm_demand_vm_ops = {
+	.fault = egm_fault,
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 	.huge_fault = egm_huge_fault,
 #endif
 };
@@ -290,7 +298,7 @@ int egm_mmap_vma(struct file *file, struct vm_area_struct *vma, pgoff_t pgoff)
 
 	vma_set_file(vma, file);
 	vma->vm_pgoff = pgoff;
-	vma->vm_ops = &egm_vm_ops;
+	vma->vm_ops = &egm_demand_vm_ops;
 	vma_set_flags_mask(vma, VMA_REMAP_FLAGS);
 	return 0;
 }
