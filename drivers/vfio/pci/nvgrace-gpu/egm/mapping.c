@@ -258,19 +258,20 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	desc->vm_ops = &egm_vm_ops;
 
 	/*
-	 * The price is a page table for every page, and all of the zeroing now. Not with
-	 * a page that went bad under this owner; egm_mapped() sees to one that does now.
+	 * On demand where a huge entry fits; and with a page that went bad under this
+	 * owner. egm_mapped() sees to one that does now.
 	 */
-	if (!egm_mapping_fits_huge(desc->start, desc->end, region->base + offset) &&
-	    egm_retired_next_blocked(&region->retired, offset, offset + len) == offset + len) {
-		ret = egm_scrub_range(&region->scrub, offset, len);
-		if (ret)
-			return ret;
-		mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
+	if (egm_mapping_fits_huge(desc->start, desc->end, region->base + offset) ||
+	    egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len) {
+		vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);
 		return 0;
 	}
 
-	vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);
+	/* The price is an entry for every page, and all of the zeroing now. */
+	ret = egm_scrub_range(&region->scrub, offset, len);
+	if (ret)
+		return ret;
+	mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
 	return 0;
 }
 

@@ -44,7 +44,7 @@ struct resource;
  *
  *	egm_sockets_lock (socket.c)
  *	device lock of the auxiliary device
- *	egm_chardev.lock, or nvgrace_egm_info.lock, or all below but mm's
+ *	egm_chardev.lock, or nvgrace_egm_info.lock, or all below but mf_mutex
  *
  *	mmap_lock, or the lock of a VMA
  *	nvgrace_egm_info.lock, or egm_region.lock
@@ -54,8 +54,8 @@ struct resource;
  *	i_mmap_rwsem of @inode
  *	egm_retired.lock
  *
- * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm. The groups never nest
- * in another way: the callback of mm reads @gone without the lock, open() takes no
+ * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm, and the device lock
+ * around pfn_space_lock. The groups never nest in another way: the callback of mm reads @gone without the lock, open() takes no
  * mmap_lock, and no path that holds a region's locks touches the device. Nobody waits
  * for zeroing with egm_region.lock held.
  */
