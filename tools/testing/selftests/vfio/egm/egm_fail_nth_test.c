@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every allocation that can fail, failed once, with panic_on_warn: over bind, open,
- * mmap and touch, unbind. The next try must work each time.
+ * mmap and touch, poison, unbind. The next try must work each time.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "egm_fail_nth.h"
-#include "egm_touch.h"
+#include "egm_retired.h"
 
 FIXTURE(fail_nth) {
 	struct injection in;
@@ -19,6 +19,9 @@ FIXTURE_SETUP(fail_nth)
 
 FIXTURE_TEARDOWN_PARENT(fail_nth)
 {
+	/* Leave no bad page to the next test. */
+	if (bytes_retired() > 0)
+		egm_adev_unbind();
 	EXPECT_TRUE(injection_end(&self->in));
 }
 
@@ -88,7 +91,8 @@ TEST_F(fail_nth, open)
 	expect_swept(_metadata, n);
 }
 
-TEST_F(fail_nth, mmap_and_touch)
+static void sweep_mapping(struct __test_metadata *_metadata, int nth,
+			  void *(*map)(int fd, uint64_t offset, size_t len))
 {
 	int n, fd, code;
 	char *p;
@@ -96,14 +100,14 @@ TEST_F(fail_nth, mmap_and_touch)
 	for (n = 1; n < MAX_POINTS; n++) {
 		fd = egm_open();
 		ASSERT_LE(0, fd);
-		arm(self->in.nth, n);
-		p = egm_map(fd, EGM_BLOCK, 3 * EGM_BLOCK);
+		arm(nth, n);
+		p = map(fd, EGM_BLOCK, 3 * EGM_BLOCK);
 		code = 0;
 		if (p != MAP_FAILED) {
 			code = egm_touch(p, 1);
 			egm_touch(p + 3 * EGM_BLOCK - 1, 1);
 		}
-		if (!fired(self->in.nth)) {
+		if (!fired(nth)) {
 			EXPECT_NE(MAP_FAILED, p);
 			EXPECT_EQ(0, code);
 			munmap(p, 3 * EGM_BLOCK);
@@ -118,6 +122,53 @@ TEST_F(fail_nth, mmap_and_touch)
 		EXPECT_TRUE(clean_and_mappable());
 	}
 	expect_swept(_metadata, n);
+}
+
+TEST_F(fail_nth, mmap_and_touch)
+{
+	sweep_mapping(_metadata, self->in.nth, egm_map);
+}
+
+TEST_F(fail_nth, mmap_at_once)
+{
+	sweep_mapping(_metadata, self->in.nth, egm_map_populated);
+}
+
+/*
+ * A report that cannot be listed for want of memory: who has the page is told all the
+ * same, and where. The next report lists it. Then the list, of which a client without
+ * memory is told that, not that it is empty.
+ */
+TEST_F(fail_nth, report_and_list)
+{
+	const uint64_t at = 2 * EGM_BLOCK;
+	char start[32], end[32];
+	struct fresh f;
+	struct list l;
+	int ret;
+
+	ASSERT_TRUE(symbol_range("egm_poison_pfn_to_pgoff", start, end, sizeof(start)));
+	ASSERT_TRUE(make_fresh(&f));
+	ASSERT_EQ(0, egm_touch(f.p + at, 1));
+	require_caller(start, end);
+	arm(self->in.nth, 1);
+	ret = inject(at);
+	EXPECT_TRUE(fired(self->in.nth));
+	any_caller();
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
+	EXPECT_EQ(f.p + at, egm_bus_addr);
+	EXPECT_EQ(0, bytes_retired());
+
+	EXPECT_EQ(0, inject(at));
+	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(f.p + at));
+	arm(self->in.nth, 1);
+	ret = get_list(f.fd, &l);
+	EXPECT_TRUE(fired(self->in.nth));
+	EXPECT_EQ(ENOMEM, ret);
+	ASSERT_EQ(0, get_list(f.fd, &l));
+	ASSERT_EQ(1, l.head.count);
+	EXPECT_EQ(at, l.pages[0].offset);
 }
 
 static void all_gpus(char gpu[EGM_MAX_GPUS][32], int gpus,

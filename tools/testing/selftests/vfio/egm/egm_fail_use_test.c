@@ -158,4 +158,36 @@ TEST_F(fail_use, vfio_region_use)
 	close(iommufd);
 }
 
+/* What cannot be exported for want of memory can be a moment later. */
+TEST_F(fail_use, vfio_export)
+{
+	int n, device, fd, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	struct vfio_region_info info;
+	bool more;
+
+	if (iommufd < 0)
+		SKIP(return, "no /dev/iommu");
+	for (n = 1; n < MAX_POINTS; n++) {
+		device = vfio_gpu_open(self->in.gpu[0], iommufd);
+		ASSERT_LE(0, device);
+		ASSERT_TRUE(vfio_egm_region(device, &info));
+		arm(self->in.nth, n);
+		fd = vfio_export(device, info.index, 0, LEN);
+		more = fired(self->in.nth);
+		if (!more)
+			EXPECT_LE(0, fd);
+		if (fd >= 0)
+			close(fd);
+		fd = vfio_export(device, info.index, 0, LEN);
+		EXPECT_LE(0, fd);
+		close(fd);
+		close(device);
+		EXPECT_TRUE(clean_and_mappable());
+		if (!more)
+			break;
+	}
+	expect_swept(_metadata, n);
+	close(iommufd);
+}
+
 TEST_HARNESS_MAIN

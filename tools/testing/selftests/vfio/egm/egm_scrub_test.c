@@ -4,6 +4,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include <dirent.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -62,6 +63,45 @@ TEST_F(scrub, released_memory_is_zeroed_ahead)
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(len, egm_first_nonzero(p, len));
 	munmap(p, len);
+}
+
+/* Kernel threads that are at a region now: a worker's name ends with what it does. */
+static int zeroing_threads(void)
+{
+	char path[PATH_MAX], name[128];
+	DIR *dir = opendir("/proc");
+	struct dirent *d;
+	int n = 0;
+
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] < '1' || d->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/comm", d->d_name);
+		egm_read_line(path, name, sizeof(name));
+		n += !!strstr(name, "+egm_scrub");
+	}
+	closedir(dir);
+	return n;
+}
+
+TEST_F(scrub, workers_zero_in_parallel)
+{
+	size_t len = self->size / EGM_BLOCK * EGM_BLOCK;
+	int i, most = 0;
+
+	for (i = 0; i < 10 && most < 2; i++) {
+		self->fd = leave_pattern(self->fd, len);
+		ASSERT_LE(0, self->fd);
+		egm_set_workers(4);
+		close(egm_open());
+		while (egm_pending() > 0) {
+			int now = zeroing_threads();
+
+			most = now > most ? now : most;
+		}
+		egm_set_workers(0);
+	}
+	EXPECT_LE(2, most);
 }
 
 TEST_F(scrub, bind_zeroes_ahead)

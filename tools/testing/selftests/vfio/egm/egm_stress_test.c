@@ -30,8 +30,8 @@ struct region {
 	int gpus;
 };
 
-/* One random step of a user who does not care whether the region is there. */
-static void user_step(const char *node, unsigned int *seed)
+/* One random step of a user who does not care whether the region is there: was it? */
+static bool user_step(const char *node, unsigned int *seed)
 {
 	size_t len = (1 + rand_r(seed) % 3) * EGM_BLOCK;
 	uint64_t offset = (rand_r(seed) % 16) * EGM_BLOCK;
@@ -41,12 +41,12 @@ static void user_step(const char *node, unsigned int *seed)
 
 	if (fd < 0) {
 		usleep(1000);
-		return;
+		return false;
 	}
 	p = egm_map(fd, offset, len);
 	if (p == MAP_FAILED) {
 		close(fd);
-		return;
+		return false;
 	}
 	egm_touch(p, 1);
 	egm_touch(p + len - 1, 2);
@@ -84,13 +84,14 @@ static void user_step(const char *node, unsigned int *seed)
 	munmap(p, len);
 	if (child > 0)
 		waitpid(child, NULL, 0);
+	return true;
 }
 
-static void user(const char *node, unsigned int seed)
+static void user(const char *node, unsigned int seed, unsigned long *uses)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;)
-		user_step(node, &seed);
+		*uses += user_step(node, &seed);
 }
 
 /* Bind and unbind all GPUs of a socket in random order. */
@@ -231,12 +232,16 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 		int regions, int cycles)
 {
 	pid_t users[WORKERS], churners[MAX_NODES];
+	size_t len = WORKERS * sizeof(unsigned long);
+	unsigned long *uses;
 	int i, status;
 
+	uses = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, uses);
 	for (i = 0; i < WORKERS; i++) {
 		users[i] = fork();
 		if (!users[i])
-			user(region[i % regions].node, i + 1);
+			user(region[i % regions].node, i + 1, &uses[i]);
 		ASSERT_LT(0, users[i]);
 	}
 	for (i = 0; i < regions; i++) {
@@ -252,7 +257,9 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 		EXPECT_EQ(0, waitpid(users[i], &status, WNOHANG));
 		kill(users[i], SIGKILL);
 		waitpid(users[i], &status, 0);
+		EXPECT_LT(0, uses[i]);
 	}
+	munmap(uses, len);
 	sleep(1);
 	/* A last user may have stood in the way of the last bind. */
 	for (i = 0; i < regions; i++) {
