@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pages that go bad: reported by mm, unmapped from their owner, kept from being
- * mapped again.
+ * mapped again, and not forgotten when the region is bound anew.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -17,6 +17,12 @@
 #include <linux/poll.h>
 
 #include "region.h"
+
+/*
+ * What went bad in regions that are no more, by SPA. GPUs are unbound whenever a guest
+ * ends, by VMMs that take them from the host and give them back; the memory stays bad.
+ */
+static struct egm_retired egm_poison_past;
 
 /*
  * Does @vma hold @pfn, and where in the file? Called for each VMA of the region in
@@ -79,6 +85,26 @@ static void egm_poison_work(struct work_struct *work)
 }
 
 /**
+ * egm_poison_module_init - start with no bad page
+ *
+ * Context: module init.
+ */
+void egm_poison_module_init(void)
+{
+	egm_retired_init(&egm_poison_past);
+}
+
+/**
+ * egm_poison_module_exit - forget all bad pages
+ *
+ * Context: module exit; no region exists.
+ */
+void egm_poison_module_exit(void)
+{
+	egm_retired_destroy(&egm_poison_past);
+}
+
+/**
  * egm_poison_init - start without mm knowing of the region
  * @region: in the making
  */
@@ -88,7 +114,7 @@ void egm_poison_init(struct egm_region *region)
 }
 
 /**
- * egm_poison_register - let mm report bad pages of a region
+ * egm_poison_register - list what went bad before, and let mm report bad pages
  * @region: claimed, with its inode
  *
  * Context: may sleep.
@@ -99,6 +125,8 @@ int egm_poison_register(struct egm_region *region)
 {
 	struct egm_poison *poison = &region->poison;
 	int ret;
+
+	egm_retired_move(&egm_poison_past, region->base, region->size, &region->retired, 0);
 
 	poison->space.node.start = PHYS_PFN(region->base);
 	poison->space.node.last = PHYS_PFN(region->base + region->size - 1);
@@ -124,7 +152,8 @@ void egm_poison_flush(struct egm_region *region)
 }
 
 /**
- * egm_poison_exit - undo egm_poison_init() and egm_poison_register()
+ * egm_poison_exit - undo egm_poison_init() and egm_poison_register(), and remember what
+ * went bad
  * @region: has no mapping any more
  *
  * Context: may sleep.
@@ -135,4 +164,5 @@ void egm_poison_exit(struct egm_region *region)
 	if (region->poison.registered)
 		unregister_pfn_address_space(&region->poison.space);
 	cancel_work_sync(&region->poison.work);
+	egm_retired_move(&region->retired, 0, region->size, &egm_poison_past, region->base);
 }

@@ -23,6 +23,9 @@ struct egm_poison {
 	struct work_struct work;
 };
 
+void egm_poison_module_init(void);
+void egm_poison_module_exit(void);
+
 void egm_poison_init(struct egm_region *region);
 int egm_poison_register(struct egm_region *region);
 void egm_poison_flush(struct egm_region *region);

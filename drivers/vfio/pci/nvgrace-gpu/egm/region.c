@@ -50,6 +50,7 @@ static struct file_system_type egm_fs_type = {
  */
 int egm_region_init(void)
 {
+	egm_poison_module_init();
 	egm_mnt = kern_mount(&egm_fs_type);
 	return PTR_ERR_OR_ZERO(egm_mnt);
 }
@@ -62,6 +63,7 @@ int egm_region_init(void)
 void egm_region_exit(void)
 {
 	kern_unmount(egm_mnt);
+	egm_poison_module_exit();
 }
 
 static void egm_region_free(struct kref *ref)

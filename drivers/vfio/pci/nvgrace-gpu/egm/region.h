@@ -54,8 +54,8 @@ struct resource;
  *	i_mmap_rwsem of @inode
  *	egm_retired.lock
  *
- * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm, and the device lock
- * around pfn_space_lock. The groups never nest in another way: the callback of mm reads @gone without the lock, open() takes no
+ * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm. The groups never nest
+ * in another way: the callback of mm reads @gone without the lock, open() takes no
  * mmap_lock, and no path that holds a region's locks touches the device. Nobody waits
  * for zeroing with egm_region.lock held.
  */

@@ -35,6 +35,7 @@ enum egm_retired_state {
 struct egm_retired_range {
 	struct interval_tree_node it;
 	enum egm_retired_state state;
+	bool reported;			/* at some time, so that no table has it */
 };
 
 static struct egm_retired_range *egm_retired_first(struct egm_retired *retired,
@@ -83,8 +84,15 @@ void egm_retired_destroy(struct egm_retired *retired)
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_destroy);
 
-static int egm_retired_insert(struct egm_retired *retired, u64 offset, u64 len,
-			      enum egm_retired_state state, gfp_t gfp)
+static void egm_retired_insert(struct egm_retired *retired, struct egm_retired_range *range)
+{
+	guard(spinlock)(&retired->lock);
+	interval_tree_insert(&range->it, &retired->ranges);
+	retired->generation++;
+}
+
+static int egm_retired_new(struct egm_retired *retired, u64 offset, u64 len,
+			   enum egm_retired_state state, gfp_t gfp)
 {
 	struct egm_retired_range *range = kzalloc_obj(*range, gfp);
 
@@ -93,10 +101,8 @@ static int egm_retired_insert(struct egm_retired *retired, u64 offset, u64 len,
 	range->it.start = offset;
 	range->it.last = offset + len - 1;
 	range->state = state;
-
-	guard(spinlock)(&retired->lock);
-	interval_tree_insert(&range->it, &retired->ranges);
-	retired->generation++;
+	range->reported = state == EGM_RETIRED_REPORTED;
+	egm_retired_insert(retired, range);
 	return 0;
 }
 
@@ -111,7 +117,7 @@ static int egm_retired_insert(struct egm_retired *retired, u64 offset, u64 len,
  */
 int egm_retired_add(struct egm_retired *retired, u64 offset, u64 len)
 {
-	return egm_retired_insert(retired, offset, len, EGM_RETIRED_LISTED, GFP_KERNEL);
+	return egm_retired_new(retired, offset, len, EGM_RETIRED_LISTED, GFP_KERNEL);
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_add);
 
@@ -140,12 +146,13 @@ int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len)
 			if (range->state != EGM_RETIRED_LISTED)
 				return -EEXIST;
 			range->state = EGM_RETIRED_REPORTED;
+			range->reported = true;
 			retired->generation++;
 			return 0;
 		}
 	}
-	return egm_retired_insert(retired, offset, len, EGM_RETIRED_REPORTED,
-				  GFP_ATOMIC | __GFP_NOWARN);
+	return egm_retired_new(retired, offset, len, EGM_RETIRED_REPORTED,
+			       GFP_ATOMIC | __GFP_NOWARN);
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_report);
 
@@ -197,6 +204,49 @@ void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len)
 		range->state = EGM_RETIRED_LISTED;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_unblock);
+
+static struct egm_retired_range *egm_retired_take_reported(struct egm_retired *retired,
+							   u64 first, u64 last)
+{
+	struct egm_retired_range *range;
+
+	guard(spinlock)(&retired->lock);
+	for (range = egm_retired_first(retired, first, last); range;
+	     range = egm_retired_after(range, first, last)) {
+		if (!range->reported || range->it.start < first || range->it.last > last)
+			continue;
+		interval_tree_remove(&range->it, &retired->ranges);
+		return range;
+	}
+	return NULL;
+}
+
+/**
+ * egm_retired_move - let another list have what was reported of a range
+ * @from: the list that has it
+ * @offset: first byte of the range, as @from counts
+ * @len: bytes of the range, not 0; nobody has any of it mapped
+ * @to: the other list
+ * @to_offset: the same byte, as @to counts
+ *
+ * What firmware named stays: its table is read for each region. Nothing is allocated, so
+ * that what is known of bad memory cannot be lost.
+ *
+ * Context: process.
+ */
+void egm_retired_move(struct egm_retired *from, u64 offset, u64 len,
+		      struct egm_retired *to, u64 to_offset)
+{
+	struct egm_retired_range *range;
+
+	while ((range = egm_retired_take_reported(from, offset, offset + len - 1))) {
+		range->it.start += to_offset - offset;
+		range->it.last += to_offset - offset;
+		range->state = EGM_RETIRED_LISTED;
+		egm_retired_insert(to, range);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_move);
 
 /**
  * egm_retired_next_blocked - find the first byte of a range that must not be mapped

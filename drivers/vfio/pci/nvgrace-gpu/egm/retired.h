@@ -31,6 +31,8 @@ int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len);
 
 bool egm_retired_block(struct egm_retired *retired, u64 *offset, u64 *len);
 void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len);
+void egm_retired_move(struct egm_retired *from, u64 offset, u64 len,
+		      struct egm_retired *to, u64 to_offset);
 u64 egm_retired_next_blocked(struct egm_retired *retired, u64 offset, u64 end);
 
 u64 egm_retired_next(struct egm_retired *retired, u64 offset, u64 end, u64 *len);

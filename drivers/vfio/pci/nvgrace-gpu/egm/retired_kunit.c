@@ -145,6 +145,37 @@ static void generation_changes(struct kunit *test)
 	KUNIT_EXPECT_NE(test, a, b);
 }
 
+/* What was reported goes to another list and back; what firmware named stays. */
+static void moves_what_was_reported(struct kunit *test)
+{
+	struct egm_retired *r = test->priv, past;
+	const u64 base = 1ULL << 40;
+	struct egm_retired_page page;
+	u64 offset, len;
+
+	egm_retired_init(&past);
+	KUNIT_ASSERT_EQ(test, egm_retired_add(r, 0, SZ_64K), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_ASSERT_TRUE(test, egm_retired_block(r, &offset, &len));
+	/* The first byte and the last one of what is moved, and one beyond. */
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE - PAGE, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE, PAGE), 0);
+	egm_retired_move(r, 0, SIZE, &past, base);
+	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), SZ_64K + PAGE);
+	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&past), 3 * PAGE);
+	KUNIT_EXPECT_EQ(test, egm_retired_list(&past, &page, 1, NULL), 3);
+	KUNIT_EXPECT_EQ(test, page.offset, base);
+
+	/* Listed, whatever it was, and reported anew as if it had never been. */
+	egm_retired_move(&past, base, SZ_2M + PAGE, r, 0);
+	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&past), PAGE);
+	KUNIT_EXPECT_FALSE(test, blocked(r, 0, SIZE));
+	KUNIT_EXPECT_FALSE(test, egm_retired_block(r, &offset, &len) && offset < SIZE);
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	egm_retired_destroy(&past);
+}
+
 static struct kunit_case egm_retired_cases[] = {
 	KUNIT_CASE(list_empty_at_start),
 	KUNIT_CASE(list_merges),
@@ -152,6 +183,7 @@ static struct kunit_case egm_retired_cases[] = {
 	KUNIT_CASE(states_of_a_bad_page),
 	KUNIT_CASE(next_walks_around),
 	KUNIT_CASE(generation_changes),
+	KUNIT_CASE(moves_what_was_reported),
 	{ }
 };
 

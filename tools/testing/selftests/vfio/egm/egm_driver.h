@@ -66,7 +66,16 @@ static inline bool egm_bind_again(void)
 	return egm_exists(egm_node());
 }
 
-/* The same, with the GPUs that it comes from; are all bound? */
+/*
+ * Load the driver anew, and so have it forget which pages went bad. False if it is no
+ * module, or something holds it.
+ */
+static inline bool egm_load_again(void)
+{
+	return !system("rmmod nvgrace-egm") && egm_bind_again();
+}
+
+/* egm_bind_again(), with the GPUs that the region comes from; are all bound? */
 static inline bool egm_bind_all(char gpus[EGM_MAX_GPUS][32], int n)
 {
 	bool all = true;

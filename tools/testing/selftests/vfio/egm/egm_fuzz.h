@@ -17,6 +17,7 @@
 #define MAX_RPAGES	(BLOCKS * (EGM_BLOCK >> 12))
 #define MAX_VPAGES	(ARENA_BLOCKS * (EGM_BLOCK >> 12))
 #define NOBODY		-1
+#define MAX_BAD		12
 
 /* An open file of the region: alive while a descriptor or a page of a mapping is. */
 struct file {
@@ -45,16 +46,21 @@ static size_t page;
 static unsigned int rpages, vpage_count, per_block;
 static unsigned int bad_pages;
 
-static inline void model_new_region(void)
+/* All is zero but what is bad, which stays so unless the driver was loaded anew. */
+static inline void model_new_region(bool loaded)
 {
 	unsigned int i;
 
 	for (i = 0; i < BLOCKS; i++)
 		owner[i] = NOBODY;
-	memset(content, 0, sizeof(content));
+	if (loaded) {
+		memset(listed, 0, sizeof(listed));
+		bad_pages = 0;
+	}
+	for (i = 0; i < MAX_RPAGES; i++)
+		if (!listed[i])
+			content[i] = 0;
 	memset(blocked, 0, sizeof(blocked));
-	memset(listed, 0, sizeof(listed));
-	bad_pages = 0;
 	bound = true;
 }
 

@@ -117,7 +117,7 @@ static bool op_poison(void)
 {
 	unsigned int v = pick(vpage_count), r = vpages[v].rpage;
 
-	if (model_touch(v, false) || listed[r] || bad_pages >= 12)
+	if (model_touch(v, false) || listed[r] || bad_pages >= MAX_BAD)
 		return true;
 	if (inject((uint64_t)r * page))
 		return WRONG("hard_offline_page is refused");
@@ -151,12 +151,16 @@ static bool op_bind(void)
 	}
 	for (i = 0; i < MAX_FILES && !files[i].fds && !files[i].vpages; i++)
 		;
+	if (i == MAX_FILES && bad_pages >= MAX_BAD) {
+		model_new_region(true);
+		return MUST(egm_load_again(), "the module cannot be loaded anew");
+	}
 	err = egm_adev_bind();
 	if (i < MAX_FILES)
 		return MUST(err == EBUSY, "bind under an old file: %s", strerror(err));
 	if (err)
 		return WRONG("bind: %s", strerror(err));
-	model_new_region();
+	model_new_region(false);
 	return true;
 }
 
@@ -184,7 +188,9 @@ FIXTURE_SETUP(fuzz)
 	int i, fd;
 
 	self->workers = egm_workers();
-	egm_adev_unbind();
+	ASSERT_TRUE(forget_bad_pages());
+	/* All of it dirty. */
+	ASSERT_EQ(0, egm_adev_unbind());
 	ASSERT_EQ(0, egm_adev_bind());
 	page = sysconf(_SC_PAGESIZE);
 	per_block = EGM_BLOCK / page;
@@ -198,7 +204,7 @@ FIXTURE_SETUP(fuzz)
 		fd_of[i] = -1;
 	for (i = 0; i < MAX_VPAGES; i++)
 		vpages[i].file = NOBODY;
-	model_new_region();
+	model_new_region(true);
 	/* Aligned like the region; only what is mapped there by the test is in it. */
 	arena = mmap(NULL, (ARENA_BLOCKS + 1) * EGM_BLOCK, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -213,8 +219,7 @@ FIXTURE_SETUP(fuzz)
 FIXTURE_TEARDOWN_PARENT(fuzz)
 {
 	egm_set_workers(self->workers);
-	egm_adev_unbind();
-	EXPECT_EQ(0, egm_adev_bind());
+	EXPECT_TRUE(forget_bad_pages());
 }
 
 TEST_F_TIMEOUT(fuzz, agrees_with_a_model, 7200)

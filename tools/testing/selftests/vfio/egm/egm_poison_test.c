@@ -23,7 +23,7 @@ FIXTURE_SETUP(poison)
 
 FIXTURE_TEARDOWN_PARENT(poison)
 {
-	EXPECT_TRUE(drop_fresh());
+	EXPECT_TRUE(forget_bad_pages());
 }
 
 /* Who is told, at which address, and what is left of the block around it. */
@@ -254,6 +254,40 @@ TEST_F(poison, next_owner_of_a_bad_page)
 	ASSERT_EQ(0, inject(EGM_BLOCK));
 	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + EGM_BLOCK));
+}
+
+/* Nor does a region that is bound anew forget: the kernel does not even zero the page. */
+TEST_F(poison, bad_page_outlives_the_region)
+{
+	const uint64_t bad[] = { EGM_BLOCK, self->f.len - self->f.page };
+	struct list l;
+	int i;
+
+	memset(self->f.p, 0x77, self->f.len);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, inject(bad[i]));
+	/* One region after its file, the other with it. */
+	for (i = 0; i < 2; i++) {
+		if (i)
+			EXPECT_EQ(0, egm_adev_unbind());
+		munmap(self->f.p, self->f.len);
+		close(self->f.fd);
+		if (!i)
+			EXPECT_EQ(0, egm_adev_unbind());
+		ASSERT_EQ(0, egm_adev_bind());
+		ASSERT_TRUE(egm_wait_zeroed());
+		self->f.fd = egm_open();
+		ASSERT_EQ(0, get_list(self->f.fd, &l));
+		ASSERT_EQ(2, l.head.count);
+		EXPECT_EQ(bad[0], l.pages[0].offset);
+		EXPECT_EQ(bad[1], l.pages[1].offset);
+		EXPECT_EQ(2 * (int64_t)self->f.page, bytes_retired());
+		self->f.p = egm_map(self->f.fd, 0, self->f.len);
+		ASSERT_NE(MAP_FAILED, self->f.p);
+		EXPECT_EQ(bad[0], egm_first_nonzero(self->f.p, self->f.len));
+		EXPECT_EQ(0x77, self->f.p[bad[0]]);
+		EXPECT_EQ(0x77, self->f.p[bad[1]]);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -61,6 +61,15 @@ static inline int64_t bytes_retired(void)
 	return egm_read_number(egm_attr("retired_bytes"));
 }
 
+/*
+ * What was made bad is nobody else's trouble: a page on the list is not zeroed. Once
+ * nothing of a test is left.
+ */
+static inline bool forget_bad_pages(void)
+{
+	return egm_bind_again() && (!bytes_retired() || egm_load_again());
+}
+
 /* Page size and a mapping of a region that has forgotten what was injected before. */
 struct fresh {
 	int fd;
@@ -69,31 +78,20 @@ struct fresh {
 	size_t len;
 };
 
-/* A region that was bound anew, its first blocks mapped; false if that fails. */
+/* The region, its first blocks mapped; false if that fails, or there are bad pages. */
 static inline bool make_fresh(struct fresh *f)
 {
 	struct list l;
 
 	f->page = sysconf(_SC_PAGESIZE);
 	f->len = 8 * EGM_BLOCK;
-	egm_adev_unbind();
-	if (egm_adev_bind())
+	if (!forget_bad_pages())
 		return false;
 	f->fd = egm_open();
 	if (f->fd < 0 || get_list(f->fd, &l) || l.head.count)
 		return false;
 	f->p = egm_map(f->fd, 0, f->len);
 	return f->p != MAP_FAILED;
-}
-
-/*
- * What was made bad is nobody else's trouble: a page on the list is not zeroed. For the
- * parent of a test, whose file and mapping are gone.
- */
-static inline bool drop_fresh(void)
-{
-	egm_adev_unbind();
-	return egm_bind_again();
 }
 
 #endif /* EGM_RETIRED_H */

@@ -22,7 +22,7 @@ FIXTURE_SETUP(retired)
 
 FIXTURE_TEARDOWN_PARENT(retired)
 {
-	EXPECT_TRUE(drop_fresh());
+	EXPECT_TRUE(forget_bad_pages());
 }
 
 TEST_F(retired, list_is_empty)

@@ -47,10 +47,8 @@ FIXTURE_TEARDOWN_PARENT(region)
 {
 	if (self->workers >= 0)
 		egm_set_workers(self->workers);
-	/* Leave no bad page to the next test. */
-	if (bytes_retired() > 0)
-		egm_adev_unbind();
 	EXPECT_TRUE(egm_bind_all(self->gpu, self->gpus));
+	EXPECT_TRUE(forget_bad_pages());
 }
 
 static char *map_region(int device, const struct vfio_region_info *info, uint64_t offset)
