@@ -61,9 +61,9 @@ reset() {
 	export QEMU_WORDS="-monitor pipe:/tmp/mon" REBOOT=1
 	rm -f /tmp/mon.in /tmp/mon.out
 	mkfifo /tmp/mon.in /tmp/mon.out
-	cat <>/tmp/mon.out >/tmp/monitor &
+	# What it answers stays in the pipe, which QEMU opens for both.
 	start_guest m5 mark RESET egm4=256M && wait_says 120 m5 'guest: marked' &&
-		echo system_reset >/tmp/mon.in && wait_says 120 m5 'guest: marked' 2
+		echo system_reset 1<>/tmp/mon.in && wait_says 120 m5 'guest: marked' 2
 }
 check "system_reset too" reset
 check "it ends well" end_guest m5
