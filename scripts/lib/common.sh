@@ -26,23 +26,26 @@ die()  { warn "$@"; exit 1; }
 # ten seconds so that nobody takes a kernel build for a hang; on failure show
 # the end of LOG.
 quietly() {
-	local log=$1 text=$2 start=$SECONDS ticker rc
+	local log=$1 text=$2 start=$SECONDS ticker dots rc
 
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	printf '==> %s ' "$text"
-	(while sleep 10 && kill -0 $$ 2>/dev/null; do printf .; done) &
-	ticker=$!
+	# It ends with the last writer of its pipe, which is this script, however that goes;
+	# a sleep would outlive it, and keep whoever reads the script's output waiting.
+	exec {ticker}> >(while read -rt 10 || [ $? -gt 128 ]; do printf .; done)
+	dots=$!
 	# Not in the background, where Ctrl-C would not end it.
 	set +e
 	(
+		exec {ticker}>&-
 		set -e
 		"$@"
 	) >"$log" 2>&1 </dev/null
 	rc=$?
 	set -e
-	kill "$ticker" 2>/dev/null || true
-	wait "$ticker" 2>/dev/null || true
+	exec {ticker}>&-
+	wait "$dots" || true
 	if [ "$rc" -ne 0 ]; then
 		printf ' failed (%d), the end of %s:\n' "$rc" "$log"
 		tail -n 40 "$log"
