@@ -7,7 +7,7 @@
  *	chardev.c	/dev/egm<pxm> and its file operations
  *	sysfs.c		attributes and GPU links of the class device
  *	ioctl.c		the list of retired pages for user space
- *	mapping.c	mmap and page faults
+ *	mapping.c	what is mapped, and how
  *	region.c	the memory and how long it is ours
  *	owner.c		which file owns which block
  *	poison.c	pages that go bad

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mmap of a region, and the page faults of what is mapped on demand.
+ * Mappings of a region.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -109,13 +109,13 @@ static vm_fault_t egm_insert(struct vm_fault *vmf, unsigned long pfn,
 static vm_fault_t egm_make_entry(struct vm_fault *vmf, struct egm_region *region,
 				 u64 offset, unsigned int order)
 {
-	u64 len = PAGE_SIZE << order;
+	u64 end = offset + (PAGE_SIZE << order);
 	pmd_t pmd;
 
 	lockdep_assert_held(&region->lock);
 	if (region->gone)
 		return VM_FAULT_SIGBUS;
-	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
+	if (egm_retired_next_blocked(&region->retired, offset, end) < end)
 		return order ? VM_FAULT_FALLBACK : VM_FAULT_HWPOISON;
 
 	pmd = pmdp_get_lockless(vmf->pmd);
@@ -177,7 +177,8 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 {
 	struct egm_file *efile = file->private_data;
 	struct egm_region *region = efile->region;
-	u64 first = (u64)pgoff << PAGE_SHIFT, last = first + (end - start), bad;
+	u64 first = (u64)pgoff << PAGE_SHIFT, last = first + (end - start);
+	u64 bad;
 
 	if (egm_region_is_gone(region)) {
 		/* The core unmaps the VMA now, unless it has no memory for that. */
@@ -247,6 +248,7 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	struct egm_file *efile = desc->file->private_data;
 	struct egm_region *region = efile->region;
 	u64 len = vma_desc_size(desc);
+	bool on_demand;
 	u64 offset;
 	int ret;
 
@@ -257,12 +259,11 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 
 	desc->vm_ops = &egm_vm_ops;
 
-	/*
-	 * On demand where a huge entry fits; and with a page that went bad under this
-	 * owner. egm_mapped() sees to one that does now.
-	 */
-	if (egm_mapping_fits_huge(desc->start, desc->end, region->base + offset) ||
-	    egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len) {
+	on_demand = egm_mapping_fits_huge(desc->start, desc->end, region->base + offset);
+	/* Around a page that went bad under this owner. egm_mapped() sees to one that does now. */
+	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
+		on_demand = true;
+	if (on_demand) {
 		vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);
 		return 0;
 	}

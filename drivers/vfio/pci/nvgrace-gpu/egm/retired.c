@@ -35,7 +35,7 @@ enum egm_retired_state {
 struct egm_retired_range {
 	struct interval_tree_node it;
 	enum egm_retired_state state;
-	bool reported;			/* at some time, so that no table has it */
+	bool reported;			/* comes of a report, not of firmware's table */
 };
 
 static struct egm_retired_range *egm_retired_first(struct egm_retired *retired,
@@ -146,7 +146,6 @@ int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len)
 			if (range->state != EGM_RETIRED_LISTED)
 				return -EEXIST;
 			range->state = EGM_RETIRED_REPORTED;
-			range->reported = true;
 			retired->generation++;
 			return 0;
 		}

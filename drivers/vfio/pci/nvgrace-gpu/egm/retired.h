@@ -14,7 +14,8 @@ struct egm_retired_page;
 /**
  * struct egm_retired - the pages of a region that memory must not be used for
  * @lock: guards all below; innermost
- * @ranges: as bytes from the region's start; can overlap
+ * @ranges: as bytes from the region's start (from that of memory, for those of regions
+ *	    that are no more); can overlap
  * @generation: counts what was added
  */
 struct egm_retired {

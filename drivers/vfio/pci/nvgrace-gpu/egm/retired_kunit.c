@@ -156,6 +156,8 @@ static void moves_what_was_reported(struct kunit *test)
 	egm_retired_init(&past);
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, 0, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, PAGE), 0);
+	/* All that firmware named, as with large pages. */
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
 	KUNIT_ASSERT_TRUE(test, egm_retired_block(r, &offset, &len));
 	/* The first byte and the last one of what is moved, and one beyond. */

@@ -18,6 +18,13 @@
 #include "mapping.h"
 #include "region.h"
 
+/* No fault will come that could refuse a page. */
+static int egm_vfio_file_look(struct egm_region *region, u64 offset, u64 end)
+{
+	egm_poison_flush(region);
+	return egm_retired_next_blocked(&region->retired, offset, end) < end ? -EHWPOISON : 0;
+}
+
 static int egm_vfio_file_claim(struct file *file, u64 offset, u64 len)
 {
 	struct egm_file *efile = file->private_data;
@@ -29,13 +36,13 @@ static int egm_vfio_file_claim(struct file *file, u64 offset, u64 len)
 	if (ret)
 		return ret;
 
-	ret = egm_scrub_range(&region->scrub, offset, len);
-	if (ret)
-		return ret;
-
-	/* No fault will come that could refuse a page, and zeroing may have taken long. */
-	egm_poison_flush(region);
-	return egm_retired_next_blocked(&region->retired, offset, end) < end ? -EHWPOISON : 0;
+	/* Before it takes long, and after that. */
+	ret = egm_vfio_file_look(region, offset, end);
+	if (!ret)
+		ret = egm_scrub_range(&region->scrub, offset, len);
+	if (!ret)
+		ret = egm_vfio_file_look(region, offset, end);
+	return ret;
 }
 
 static const struct nvgrace_egm_ops egm_vfio_file_ops = {

@@ -66,15 +66,6 @@ static inline bool egm_bind_again(void)
 	return egm_exists(egm_node());
 }
 
-/*
- * Load the driver anew, and so have it forget which pages went bad. False if it is no
- * module, or something holds it.
- */
-static inline bool egm_load_again(void)
-{
-	return !system("rmmod nvgrace-egm") && egm_bind_again();
-}
-
 /* egm_bind_again(), with the GPUs that the region comes from; are all bound? */
 static inline bool egm_bind_all(char gpus[EGM_MAX_GPUS][32], int n)
 {
@@ -160,6 +151,19 @@ static inline int egm_workers(void)
 }
 
 /* Bytes of the region that are not zeroed yet; -1 if it does not say. */
+/*
+ * Load the driver anew, and so have it forget which pages went bad. False if it is no
+ * module, or something holds it.
+ */
+static inline bool egm_load_again(void)
+{
+	int workers = egm_workers();
+	bool loaded = !system("rmmod nvgrace-egm") && egm_bind_again();
+
+	egm_set_workers(workers);
+	return loaded;
+}
+
 static inline int64_t egm_pending(void)
 {
 	return egm_read_number(egm_attr("scrub_pending"));

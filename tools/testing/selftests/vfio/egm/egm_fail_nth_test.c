@@ -145,8 +145,9 @@ TEST_F(fail_nth, report_and_list)
 	struct list l;
 	int ret;
 
-	ASSERT_TRUE(symbol_range("egm_poison_pfn_to_pgoff", start, end, sizeof(start)));
+	/* Which can load the module to another place. */
 	ASSERT_TRUE(make_fresh(&f));
+	ASSERT_TRUE(symbol_range("egm_poison_pfn_to_pgoff", start, end, sizeof(start)));
 	ASSERT_EQ(0, egm_touch(f.p + at, 1));
 	require_caller(start, end);
 	arm(self->in.nth, 1);

@@ -119,7 +119,8 @@ static bool op_poison(void)
 
 	if (model_touch(v, false) || listed[r] || bad_pages >= MAX_BAD)
 		return true;
-	if (inject((uint64_t)r * page))
+	/* Of an untouched block the page would keep what was there before the zeroing. */
+	if (egm_touch(at(v), 0) || inject((uint64_t)r * page))
 		return WRONG("hard_offline_page is refused");
 	if (touch_until_blocked(at(v)) != BUS_MCEERR_AR)
 		return WRONG("a bad page stays mapped");
