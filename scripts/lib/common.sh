@@ -85,11 +85,18 @@ survives() {
 # MAKE...; a line of it that does not survive is an error, not a kernel that silently tests
 # less, unless it matches BUT.
 configure_kernel() {
+	local out=$1
+
+	mkdir -p "$out"
+	"${@:4}" tinyconfig || return 1
+	add_fragment "$@"
+}
+
+# add_fragment OUT FRAGMENT BUT MAKE... - the same, on what OUT has already
+add_fragment() {
 	local out=$1 fragment=$2 but=$3
 
 	shift 3
-	mkdir -p "$out"
-	"$@" tinyconfig || return 1
 	cat "$fragment" >>"$out/.config"
 	"$@" olddefconfig || return 1
 	survives "$fragment" "$out/.config" "$but"
