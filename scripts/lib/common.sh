@@ -131,7 +131,7 @@ compile_fragment() {
 
 	shift
 	for f in "$@"; do cat "$TOP/scripts/config/$f"; done
-	for f in VFIO_PCI NVGRACE_GPU_VFIO_PCI NVGRACE_EGM KUNIT NVGRACE_EGM_KUNIT_TEST; do
+	for f in VFIO_PCI NVGRACE_GPU_VFIO_PCI NVGRACE_EGM NVGRACE_EGM_KUNIT_TEST; do
 		echo "CONFIG_$f=$how"
 	done
 }
