@@ -22,10 +22,10 @@ alive() { kill -0 "$1" 2>/dev/null; }
 # says NAME PATTERN [COUNT] - has it been said, so often?
 says() { [ "$(grep -ac "$2" "/tmp/$1")" -ge "${3:-1}" ]; }
 
-# wait_says SECONDS NAME PATTERN [COUNT] - it is said in time, and before QEMU is gone
+# wait_says NAME PATTERN [COUNT] - it is said within $patience seconds, and before QEMU is gone
+patience=300
 wait_says() {
-	left=$1
-	shift
+	left=$patience
 	until says "$@"; do
 		left=$((left - 1))
 		if [ $left -le 0 ] || ! alive "$guest"; then

@@ -6,6 +6,9 @@
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
+# Its firmware comes first.
+# shellcheck disable=SC2034 # for wait_says
+patience=600
 plan 12
 bytes() { cat /sys/class/egm/egm4/retired_bytes; }
 
@@ -14,7 +17,7 @@ cp /egm/firmware/vars.fd /tmp/vars.fd
 export QEMU_MACHINE=,ras=on
 export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/code.fd
 	-drive if=pflash,format=raw,file=/tmp/vars.fd"
-start() { start_guest p1 churn egm4=256M && wait_says 600 p1 'guest: churns'; }
+start() { start_guest p1 churn egm4=256M && wait_says p1 'guest: churns'; }
 check "a guest that uses all its memory, ras=on" start
 # Another user of the region, and of the kernel's time.
 /egm/tests/egm_poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
@@ -43,7 +46,7 @@ kill_guest
 check "the next user is told where it is" \
 	list_is egm4 "0x8000000 $(printf %#x $(($(page_kib) << 10)))"
 unset QEMU_MACHINE QEMU_WORDS
-next() { start_guest p3 mark POISON egm4=256M && wait_says 600 p3 'guest: marked'; }
+next() { start_guest p3 mark POISON egm4=256M && wait_says p3 'guest: marked'; }
 check "and has a guest" next
 check "that ends well" end_guest p3
 anew() { egm_unbind egm4 && egm_bind egm4 && [ "$(bytes)" -gt 0 ]; }

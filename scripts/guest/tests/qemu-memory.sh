@@ -16,7 +16,7 @@ sees() {
 	echo "node$2: $kb kB"
 	[ "$kb" = $(($3 << 10)) ]
 }
-runs() { start_guest "$@" && wait_says 300 "$1" 'guest: memtest: .* good'; }
+runs() { start_guest "$@" && wait_says "$1" 'guest: memtest: .* good'; }
 # Blocks are level 2 of the guest's stage 2, pages are level 3.
 blocks() {
 	cat /sys/kernel/debug/kvm/*/stage2_page_tables >/tmp/stage2 || return 1
@@ -44,7 +44,7 @@ fi
 check "it ends well" end_guest m2
 unset EGM_BACKEND
 
-two() { start_guest m3 mark TWO-SOCKETS egm4=192M egm5=320M && wait_says 300 m3 'guest: marked'; }
+two() { start_guest m3 mark TWO-SOCKETS egm4=192M egm5=320M && wait_says m3 'guest: marked'; }
 check "two sockets, two nodes" two
 check "size of the first" sees m3 0 192
 check "size of the second" sees m3 1 320
@@ -52,8 +52,8 @@ check "it ends well" end_guest m3
 
 # Each starts QEMU anew on the same memory.
 again() {
-	REBOOT=1 start_guest m4 mark REBOOT egm4=256M && wait_says 300 m4 'guest: marked' &&
-		tell m4 again && wait_says 300 m4 'guest: marked' 2
+	REBOOT=1 start_guest m4 mark REBOOT egm4=256M && wait_says m4 'guest: marked' &&
+		tell m4 again && wait_says m4 'guest: marked' 2
 }
 check "a guest that reboots comes back" again
 reset() {
@@ -62,8 +62,8 @@ reset() {
 	rm -f /tmp/mon.in /tmp/mon.out
 	mkfifo /tmp/mon.in /tmp/mon.out
 	# What it answers stays in the pipe, which QEMU opens for both.
-	start_guest m5 mark RESET egm4=256M && wait_says 300 m5 'guest: marked' &&
-		echo system_reset 1<>/tmp/mon.in && wait_says 300 m5 'guest: marked' 2
+	start_guest m5 mark RESET egm4=256M && wait_says m5 'guest: marked' &&
+		echo system_reset 1<>/tmp/mon.in && wait_says m5 'guest: marked' 2
 }
 check "system_reset too" reset
 check "it ends well" end_guest m5

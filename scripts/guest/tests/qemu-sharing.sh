@@ -8,7 +8,7 @@
 . /egm/bin/console.sh
 plan 14
 
-start() { start_guest "$@" && wait_says 300 "$1" 'guest: marked'; }
+start() { start_guest "$@" && wait_says "$1" 'guest: marked'; }
 check "a guest on the first half" start s1 mark FIRST-GUEST egm4=256M
 first=$guest
 check "a guest on the second half, by offset" start s2 mark SECOND-GUEST egm4=256M@256M

@@ -26,7 +26,7 @@ no_fdset() {
 		egm-guest boot egm4=256M 9<>/dev/egm4 </dev/null >/tmp/u3 2>&1 &&
 		grep 'open backing store /dev/fdset/1' /tmp/u3
 }
-start() { AS=vm:kvm start_guest u2 mark UNPRIVILEGED egm4=256M && wait_says 300 u2 'guest: marked'; }
+start() { AS=vm:kvm start_guest u2 mark UNPRIVILEGED egm4=256M && wait_says u2 'guest: marked'; }
 who() { grep -E '^(Uid|Gid|CapEff)' "/proc/$(guest_pid)/status" | tee /dev/stderr | grep -q 'CapEff:.*0000000000000000'; }
 
 check "the rule's group and mode" mode

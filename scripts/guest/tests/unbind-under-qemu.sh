@@ -10,7 +10,7 @@
 plan 13
 mark=UNDER-QEMU-$$
 
-start() { start_guest "$1" mark $mark egm4=256M && wait_says 300 "$1" 'guest: marked'; }
+start() { start_guest "$1" mark $mark egm4=256M && wait_says "$1" 'guest: marked'; }
 
 claim_stands() { ! guest_gone && grep "egm4$" /proc/iomem; }
 
