@@ -270,7 +270,7 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 	}
 }
 
-TEST_F_TIMEOUT(stress, bind_and_unbind_under_users, 2400)
+TEST_F_TIMEOUT(stress, bind_and_unbind_under_users, 6000)
 {
 	struct cache *before = calloc(MAX_CACHES, sizeof(*before));
 	struct cache *after = calloc(MAX_CACHES, sizeof(*after));
