@@ -22,6 +22,18 @@ say()  { printf '==> %s\n' "$*"; }
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die()  { warn "$@"; exit 1; }
 
+# use_tree - for the rest of this script no mutant comes into build/tree, and none is there;
+# what scripts/mutants runs wants its mutant
+use_tree() {
+	local lock
+
+	[ -z "${MUTANTS_TREE:-}" ] || return 0
+	mkdir -p "$BUILD"
+	exec {lock}>>"$BUILD/tree.lock"
+	flock -sn "$lock" ||
+		die "scripts/mutants has a broken driver in build/tree: wait for its end"
+}
+
 # quietly LOG TEXT COMMAND... - run COMMAND with its output in LOG, a dot every
 # ten seconds so that nobody takes a kernel build for a hang; on failure show
 # the end of LOG.
