@@ -10,13 +10,9 @@
 
 #include <linux/auxiliary_bus.h>
 #include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/types.h>
 
 struct device;
-struct egm_region;
-struct file;
-struct vm_area_struct;
 
 #define NVGRACE_EGM_MODNAME	"nvgrace_gpu_vfio_pci"
 #define NVGRACE_EGM_DEVNAME	"egm"
@@ -32,35 +28,12 @@ struct nvgrace_egm_gpu {
 };
 
 /**
- * struct nvgrace_egm_ops - a region for the vfio devices of its GPUs
- * @open: make a file of the region, which is nobody's yet: an owner of blocks as any
- *	  file of the device node is. ERR_PTR: -ENODEV, -ENOMEM, -ENFILE
- * @mmap: make a VMA that is about to be mapped one of the file, from page @pgoff of
- *	  the region on; -errno as mmap of the device node
- * @claim: make the file own the blocks below a range that is not empty and inside the
- *	   region, zero, for a user who does not map them; -EHWPOISON if some of it went
- *	   bad under this owner, -errno as mmap of the device node
- *
- * The last two take files that @open made. Such a file holds the region and the
- * module of these functions until its last reference is dropped.
- */
-struct nvgrace_egm_ops {
-	struct file *(*open)(struct egm_region *region);
-	int (*mmap)(struct file *file, struct vm_area_struct *vma, pgoff_t pgoff);
-	int (*claim)(struct file *file, u64 offset, u64 len);
-};
-
-/**
  * struct nvgrace_egm_info - the EGM region of one Grace socket
  * @base: SPA of the region's first byte, PAGE_SIZE aligned
  * @size: bytes, a non-zero multiple of PAGE_SIZE
  * @retired: SPA of firmware's table of retired pages, unchecked; 0 if there is none
  * @pxm: ACPI proximity domain of the region
  * @gpus: the socket's bound GPUs, guarded by the auxiliary device's device lock
- * @lock: guards @ops and @region. Taken below the device lock and below mmap_lock, so
- *	  nothing that takes either may be waited for under it
- * @ops: set by the driver while it is bound
- * @region: for @ops
  *
  * Platform data of the auxiliary device "nvgrace_gpu_vfio_pci.egm.<pxm>", whose
  * NUMA node is that of @pxm. There from before the device's probe to after its
@@ -73,10 +46,6 @@ struct nvgrace_egm_info {
 	phys_addr_t retired;
 	u32 pxm;
 	struct list_head gpus;
-
-	struct mutex lock;	/* guards the two below */
-	const struct nvgrace_egm_ops *ops;
-	struct egm_region *region;
 };
 
 /**

@@ -6,7 +6,6 @@
  */
 #include "chardev.h"
 
-#include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -18,6 +17,7 @@
 #include <linux/wait_bit.h>
 
 #include "ioctl.h"
+#include "iommufd.h"
 #include "mapping.h"
 #include "properties.h"
 #include "region.h"
@@ -129,6 +129,8 @@ static loff_t egm_llseek(struct file *file, loff_t offset, int whence)
 
 static const struct file_operations egm_fops = {
 	.owner = THIS_MODULE,
+	/* The file's blocks are its own until its release, and it holds no other file. */
+	.fop_flags = FOP_PFNMAP_REF,
 	.open = egm_open,
 	.release = egm_release,
 	.llseek = egm_llseek,
@@ -138,35 +140,6 @@ static const struct file_operations egm_fops = {
 	.get_unmapped_area = egm_get_unmapped_area,
 	.mmap_prepare = egm_mmap_prepare,
 };
-
-/**
- * egm_chardev_file - make a file as open() of the device node would
- * @region: the region; the caller knows it to be bound
- *
- * It belongs to no device node and has no descriptor. Its last fput() ends it.
- *
- * Context: may sleep; mmap_lock may be held.
- * Return: the file, or ERR_PTR: -ENODEV if this module is about to go; -ENOMEM;
- * -ENFILE.
- */
-struct file *egm_chardev_file(struct egm_region *region)
-{
-	struct file *file;
-
-	struct egm_file *efile __free(kfree) = egm_file_alloc();
-	if (!efile)
-		return ERR_PTR(-ENOMEM);
-
-	/*
-	 * An inode of the kernel's own: one of this module's file system would be
-	 * put after the file has let go of the module.
-	 */
-	file = anon_inode_getfile(region->name, &egm_fops, NULL, O_RDWR);
-	if (IS_ERR(file))
-		return file == ERR_PTR(-ENOENT) ? ERR_PTR(-ENODEV) : file;
-	egm_file_attach(file, no_free_ptr(efile), region);
-	return file;
-}
 
 /* No open() gets at the region any more, and no file can use it. */
 static void egm_chardev_detach(struct egm_chardev *chardev)
@@ -327,6 +300,7 @@ int egm_chardev_init(void)
 	}
 	egm_class->dev_groups = egm_sysfs_groups;
 	egm_class->dev_release = egm_chardev_release;
+	egm_iommufd_init(&egm_fops);
 	return 0;
 }
 
@@ -340,6 +314,7 @@ int egm_chardev_init(void)
  */
 void egm_chardev_exit(void)
 {
+	egm_iommufd_exit();
 	wait_var_event(&egm_minors, ida_is_empty(&egm_minors));
 	class_destroy(egm_class);
 	unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);

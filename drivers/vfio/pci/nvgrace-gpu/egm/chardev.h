@@ -11,7 +11,6 @@
 #include <linux/mutex.h>
 
 struct egm_region;
-struct file;
 struct nvgrace_egm_info;
 
 /**
@@ -40,7 +39,5 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 void egm_chardev_destroy(struct egm_chardev *chardev);
 void egm_chardev_add_gpu(struct egm_chardev *chardev, struct device *gpu);
 void egm_chardev_remove_gpu(struct egm_chardev *chardev, struct device *gpu);
-
-struct file *egm_chardev_file(struct egm_region *region);
 
 #endif /* _NVGRACE_EGM_CHARDEV_H */

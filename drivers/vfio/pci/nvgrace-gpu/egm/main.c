@@ -3,10 +3,10 @@
  * nvgrace-egm: Extended GPU Memory of NVIDIA Grace sockets as character devices.
  *
  *	main.c		module, auxiliary driver
- *	vfio_file.c	files of a region for the vfio devices of its GPUs
  *	chardev.c	/dev/egm<pxm> and its file operations
  *	sysfs.c		attributes and GPU links of the class device
  *	ioctl.c		the list of retired pages for user space
+ *	iommufd.c	DMA mappings of iommufd
  *	mapping.c	what is mapped, and how
  *	region.c	the memory and how long it is ours
  *	owner.c		which file owns which block
@@ -26,7 +26,6 @@
 
 #include "chardev.h"
 #include "region.h"
-#include "vfio_file.h"
 
 static int egm_probe(struct auxiliary_device *adev,
 		     const struct auxiliary_device_id *id)
@@ -46,15 +45,12 @@ static int egm_probe(struct auxiliary_device *adev,
 	}
 
 	auxiliary_set_drvdata(adev, chardev);
-	egm_vfio_file_offer(info, region);
 	egm_scrub_ahead(&region->scrub);
 	return 0;
 }
 
 static void egm_remove(struct auxiliary_device *adev)
 {
-	/* A file made before this is one of those that are revoked below. */
-	egm_vfio_file_withdraw(dev_get_platdata(&adev->dev));
 	egm_chardev_destroy(auxiliary_get_drvdata(adev));
 }
 

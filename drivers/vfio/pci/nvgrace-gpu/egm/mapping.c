@@ -202,15 +202,7 @@ static const struct vm_operations_struct egm_vm_ops = {
 #endif
 };
 
-/* For a VMA that no mmap_prepare of ours has made: mm allows ->mapped to no other. */
-static const struct vm_operations_struct egm_demand_vm_ops = {
-	.fault = egm_fault,
-#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
-	.huge_fault = egm_huge_fault,
-#endif
-};
-
-/* What every way to map begins with: check it and own what is below. */
+/* Check a mapping, and reserve the blocks below it. */
 static int egm_mapping_claim(struct egm_file *efile, bool shared, pgoff_t pgoff,
 			     u64 len, u64 *offset)
 {
@@ -273,34 +265,5 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	if (ret)
 		return ret;
 	mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
-	return 0;
-}
-
-/**
- * egm_mmap_vma - map some of a region by a VMA that another file's mmap is making
- * @file: a file of the region; it takes the place of the other
- * @vma: the VMA, not yet linked
- * @pgoff: what its first page is to be, in the region
- *
- * On demand, whether huge entries fit or not: only mmap_prepare is followed by
- * ->mapped, without which page tables that are filled now could miss a revocation.
- *
- * Context: mmap_lock held for writing; may sleep.
- * Return: as egm_mmap_prepare(), but never -EINTR; @vma is unchanged on error.
- */
-int egm_mmap_vma(struct file *file, struct vm_area_struct *vma, pgoff_t pgoff)
-{
-	u64 offset;
-	int ret;
-
-	ret = egm_mapping_claim(file->private_data, vma->vm_flags & VM_MAYSHARE, pgoff,
-				vma->vm_end - vma->vm_start, &offset);
-	if (ret)
-		return ret;
-
-	vma_set_file(vma, file);
-	vma->vm_pgoff = pgoff;
-	vma->vm_ops = &egm_demand_vm_ops;
-	vma_set_flags_mask(vma, VMA_REMAP_FLAGS);
 	return 0;
 }

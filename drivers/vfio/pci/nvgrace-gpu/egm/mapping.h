@@ -12,7 +12,6 @@
 struct egm_region;
 struct file;
 struct vm_area_desc;
-struct vm_area_struct;
 
 /**
  * struct egm_file - an open file of a region's device node
@@ -32,6 +31,5 @@ unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags);
 int egm_mmap_prepare(struct vm_area_desc *desc);
-int egm_mmap_vma(struct file *file, struct vm_area_struct *vma, pgoff_t pgoff);
 
 #endif /* _NVGRACE_EGM_MAPPING_H */

@@ -142,7 +142,7 @@ int egm_poison_register(struct egm_region *region)
  * egm_poison_flush - wait until what was reported before is blocked and unmapped
  * @region: the region
  *
- * For who makes no page table entry, and so is not found by what unmaps a page.
+ * For a DMA mapping, which unmap_mapping_range() does not find.
  *
  * Context: may sleep; none of the region's locks is held.
  */

@@ -60,6 +60,30 @@ int egm_properties_read(struct device *dev, struct egm_properties *props)
 EXPORT_SYMBOL_IF_KUNIT(egm_properties_read);
 
 /**
+ * egm_properties_check_gpu - is a region apart from the memory of a GPU?
+ * @props: what egm_properties_read() returned, checked by egm_properties_check()
+ * @gpu: any device; one whose firmware node does not describe GPU memory has none
+ *
+ * Memory of a GPU is given out with the GPU: a region that overlaps it would reach
+ * another owner, and be zeroed under it.
+ *
+ * Context: may sleep.
+ * Return: 0; -EBUSY if the two overlap.
+ */
+int egm_properties_check_gpu(const struct egm_properties *props, struct device *gpu)
+{
+	u64 base, size, last;
+
+	if (device_property_read_u64(gpu, "nvidia,gpu-mem-base-pa", &base) ||
+	    device_property_read_u64(gpu, "nvidia,gpu-mem-size", &size) || !size)
+		return 0;
+	if (check_add_overflow(base, size - 1, &last))
+		last = U64_MAX;
+	return base <= props->base + (props->size - 1) && props->base <= last ? -EBUSY : 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_properties_check_gpu);
+
+/**
  * egm_properties_check - decide whether a region can be given to user space
  * @props: what egm_properties_read() returned
  * @why: on error, set to the reason in words, for the log

@@ -35,6 +35,7 @@ struct egm_properties {
 };
 
 int egm_properties_read(struct device *dev, struct egm_properties *props);
+int egm_properties_check_gpu(const struct egm_properties *props, struct device *gpu);
 int egm_properties_check(const struct egm_properties *props, const char **why);
 
 #endif /* _NVGRACE_EGM_PROPERTIES_H */

@@ -255,6 +255,58 @@ static void check_pxm_range(struct kunit *test)
 	expect_check(test, p, -ERANGE);
 }
 
+static void expect_check_gpu(struct kunit *test, struct device *gpu, u64 base, u64 size,
+			     int expect)
+{
+	const struct egm_properties props = {
+		.base = base, .size = size, .pxm = EGM_PXM_FIRST,
+	};
+
+	KUNIT_EXPECT_EQ(test, expect, egm_properties_check_gpu(&props, gpu));
+}
+
+static void check_gpu_memory(struct kunit *test)
+{
+	const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-base-pa", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-size", SZ_1G),
+		{ }
+	};
+	struct device *gpu = device_with(test, entries);
+
+	expect_check_gpu(test, gpu, SZ_4K, SZ_1G - SZ_4K, 0);
+	expect_check_gpu(test, gpu, SZ_4K, SZ_1G, -EBUSY);
+	expect_check_gpu(test, gpu, SZ_1G + SZ_4K, SZ_4K, -EBUSY);
+	expect_check_gpu(test, gpu, SZ_2G - SZ_4K, SZ_1G, -EBUSY);
+	expect_check_gpu(test, gpu, SZ_2G, SZ_1G, 0);
+}
+
+/* Memory that wraps ends at the end of the address space. */
+static void check_gpu_memory_that_wraps(struct kunit *test)
+{
+	const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-base-pa", SZ_2G),
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-size", U64_MAX),
+		{ }
+	};
+	struct device *gpu = device_with(test, entries);
+
+	expect_check_gpu(test, gpu, SZ_1G, SZ_1G, 0);
+	expect_check_gpu(test, gpu, SZ_1G, SZ_1G + SZ_4K, -EBUSY);
+	expect_check_gpu(test, gpu, SZ_4G, SZ_4K, -EBUSY);
+}
+
+static void check_no_gpu_memory(struct kunit *test)
+{
+	const struct property_entry entries[] = {
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-base-pa", SZ_1G),
+		PROPERTY_ENTRY_U64("nvidia,gpu-mem-size", 0),
+		{ }
+	};
+
+	expect_check_gpu(test, device_with(test, entries), SZ_1G, SZ_1G, 0);
+}
+
 static void check_system_ram(struct kunit *test)
 {
 	struct egm_properties p = good;
@@ -294,6 +346,9 @@ static struct kunit_case egm_properties_cases[] = {
 	KUNIT_CASE(check_beyond_physical_mask),
 	KUNIT_CASE(check_end_beyond_physical_mask),
 	KUNIT_CASE(check_pxm_range),
+	KUNIT_CASE(check_gpu_memory),
+	KUNIT_CASE(check_gpu_memory_that_wraps),
+	KUNIT_CASE(check_no_gpu_memory),
 	KUNIT_CASE(check_system_ram),
 	KUNIT_CASE(check_system_ram_inside),
 	{ }

@@ -13,6 +13,7 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/iommufd_phys_file.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -70,6 +71,7 @@ static void egm_region_free(struct kref *ref)
 {
 	struct egm_region *region = container_of(ref, struct egm_region, ref);
 
+	mutex_destroy(&region->dma_lock);
 	egm_poison_exit(region);
 	if (region->claim)
 		release_mem_region(region->base, region->size);
@@ -102,6 +104,8 @@ struct egm_region *egm_region_create(struct device *dev,
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&region->ref);
+	mutex_init(&region->dma_lock);
+	INIT_LIST_HEAD(&region->dma_users);
 	init_rwsem(&region->lock);
 	init_waitqueue_head(&region->wait);
 	egm_retired_init(&region->retired);
@@ -171,6 +175,15 @@ void egm_region_put(struct egm_region *region)
 	kref_put(&region->ref, egm_region_free);
 }
 
+static void egm_region_revoke_dma(struct egm_region *region)
+{
+	struct iommufd_phys_user *user;
+
+	guard(mutex)(&region->dma_lock);
+	list_for_each_entry(user, &region->dma_users, elm)
+		user->revoke(user);
+}
+
 /**
  * egm_region_revoke - take the memory away from everybody who has it mapped
  * @region: the region
@@ -182,7 +195,9 @@ void egm_region_put(struct egm_region *region)
  *
  * The flag is set before the mappings are removed. A fault that has not seen it made
  * its entry before, and a mapping in the making either sees it in vm_ops->mapped or
- * was visible to unmap_mapping_range().
+ * was visible to unmap_mapping_range(). The same holds for DMA mappings of iommufd: one that
+ * egm_region_add_dma() took is on the list, and a later one is refused. DMA mappings of
+ * VFIO type1 stay, and keep their file.
  *
  * Context: may sleep.
  */
@@ -192,6 +207,7 @@ void egm_region_revoke(struct egm_region *region)
 		WRITE_ONCE(region->gone, true);
 	egm_scrub_stop(&region->scrub);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
+	egm_region_revoke_dma(region);
 	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
 }
 
@@ -258,4 +274,34 @@ void egm_region_release_blocks(struct egm_region *region,
 			egm_scrub_dirty(&region->scrub, first, count);
 		}
 	egm_scrub_ahead(&region->scrub);
+}
+
+/**
+ * egm_region_add_dma - list a range that iommufd is about to map
+ * @region: the region
+ * @user: the range, to be revoked by egm_region_revoke()
+ *
+ * Context: may sleep.
+ * Return: 0; -ENODEV after egm_region_revoke().
+ */
+int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user)
+{
+	guard(mutex)(&region->dma_lock);
+	if (egm_region_is_gone(region))
+		return -ENODEV;
+	list_add(&user->elm, &region->dma_users);
+	return 0;
+}
+
+/**
+ * egm_region_remove_dma - undo egm_region_add_dma()
+ * @region: the region
+ * @user: the range, which iommufd has unmapped
+ *
+ * Context: may sleep; waits for egm_region_revoke().
+ */
+void egm_region_remove_dma(struct egm_region *region, struct iommufd_phys_user *user)
+{
+	guard(mutex)(&region->dma_lock);
+	list_del(&user->elm);
 }

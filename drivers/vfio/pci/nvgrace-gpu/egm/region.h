@@ -6,6 +6,8 @@
 #define _NVGRACE_EGM_REGION_H
 
 #include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -17,6 +19,7 @@
 
 struct device;
 struct inode;
+struct iommufd_phys_user;
 struct nvgrace_egm_info;
 struct resource;
 
@@ -34,6 +37,8 @@ struct resource;
  * @scrub: which blocks are zero
  * @retired: which pages must not be used
  * @poison: how mm reports pages that go bad
+ * @dma_lock: guards @dma_users
+ * @dma_users: ranges that iommufd maps, as struct iommufd_phys_user
  * @wait: woken when a page was retired, and when @gone is set
  * @lock: guards @gone and @owners; held, for reading or writing, while page table
  *	  entries are made, so that whoever sets @gone and then zaps misses none
@@ -44,10 +49,13 @@ struct resource;
  *
  *	egm_sockets_lock (socket.c)
  *	device lock of the auxiliary device
- *	egm_chardev.lock, or nvgrace_egm_info.lock, or all below but mf_mutex
+ *	egm_chardev.lock, or all below but mf_mutex
+ *
+ *	egm_region.dma_lock
+ *	egm_region.lock, or the mutex of iommufd's pages, which nests with none of ours
  *
  *	mmap_lock, or the lock of a VMA
- *	nvgrace_egm_info.lock, or egm_region.lock
+ *	egm_region.lock
  *	egm_scrub.lock, egm_retired.lock, or the locks of page tables
  *
  *	mf_mutex and pfn_space_lock of mm
@@ -71,6 +79,9 @@ struct egm_region {
 	struct egm_poison poison;
 	wait_queue_head_t wait;
 
+	struct mutex dma_lock;		/* guards dma_users */
+	struct list_head dma_users;
+
 	struct rw_semaphore lock;	/* guards the two below */
 	bool gone;
 	struct egm_owners owners;
@@ -90,5 +101,8 @@ int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len);
 void egm_region_release_blocks(struct egm_region *region,
 			       struct egm_owner *owner);
+
+int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user);
+void egm_region_remove_dma(struct egm_region *region, struct iommufd_phys_user *user);
 
 #endif /* _NVGRACE_EGM_REGION_H */

@@ -77,7 +77,6 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 	socket->info.size = props->size;
 	socket->info.retired = props->retired;
 	socket->info.pxm = props->pxm;
-	mutex_init(&socket->info.lock);
 	INIT_LIST_HEAD(&socket->info.gpus);
 	list_add(&gpu->node, &socket->info.gpus);
 	socket->adev = auxiliary_device_create(&socket->parent->dev,
@@ -86,7 +85,6 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 					       &socket->info, props->pxm);
 	if (!socket->adev) {
 		faux_device_destroy(socket->parent);
-		mutex_destroy(&socket->info.lock);
 		return NULL;
 	}
 
@@ -99,7 +97,6 @@ static void egm_socket_destroy(struct egm_socket *socket)
 	list_del(&socket->node);
 	auxiliary_device_destroy(socket->adev);
 	faux_device_destroy(socket->parent);
-	mutex_destroy(&socket->info.lock);
 	kfree(socket);
 }
 
@@ -126,6 +123,24 @@ static void egm_socket_remove_gpu(struct egm_socket *socket,
 	list_del(&gpu->node);
 }
 
+/* Of all GPUs that are there, bound or not: who binds first must not matter. */
+static int egm_socket_check_gpus(const struct egm_properties *props)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		int ret = egm_properties_check_gpu(props, &pdev->dev);
+
+		if (ret) {
+			pci_warn(pdev, FW_BUG "the memory of this GPU overlaps the EGM region of PXM %llu\n",
+				 props->pxm);
+			pci_dev_put(pdev);
+			return ret;
+		}
+	}
+	return 0;
+}
+
 /*
  * Count @gpu in at the socket that @props belong to, and make that if there is
  * none. All GPUs of a socket must have the same properties, to the letter.
@@ -145,6 +160,12 @@ static int egm_socket_join(const struct egm_properties *props,
 			*why = "another GPU of its socket named a different one (firmware fault)";
 			return -EEXIST;
 		}
+		/* It may have come after the socket's first GPU. */
+		ret = egm_properties_check_gpu(props, gpu->dev);
+		if (ret) {
+			*why = "it overlaps the memory of this GPU (firmware fault)";
+			return ret;
+		}
 		egm_socket_add_gpu(socket, gpu);
 		return 0;
 	}
@@ -152,6 +173,12 @@ static int egm_socket_join(const struct egm_properties *props,
 	ret = egm_properties_check(props, why);
 	if (ret)
 		return ret;
+
+	ret = egm_socket_check_gpus(props);
+	if (ret) {
+		*why = "it overlaps the memory of a GPU (firmware fault)";
+		return ret;
+	}
 
 	list_for_each_entry(socket, &egm_sockets, node) {
 		if (props->base < socket->props.base + socket->props.size &&
@@ -252,37 +279,4 @@ void nvgrace_egm_gpu_unbound(struct pci_dev *pdev)
 	else
 		egm_socket_remove_gpu(socket, gpu);
 	kfree(gpu);
-}
-
-/* By domain, bus, device and function. */
-static bool egm_socket_is_before(struct pci_dev *a, struct pci_dev *b)
-{
-	if (pci_domain_nr(a->bus) != pci_domain_nr(b->bus))
-		return pci_domain_nr(a->bus) < pci_domain_nr(b->bus);
-	return pci_dev_id(a) < pci_dev_id(b);
-}
-
-/**
- * nvgrace_egm_region_of - the region that a GPU's vfio device is to have
- * @pdev: a GPU
- *
- * A region is that of one vfio device only: of its socket's bound GPUs, the one with
- * the lowest address.
- *
- * Context: may sleep.
- * Return: the region, there until nvgrace_egm_gpu_unbound(); NULL if there is none, or
- * @pdev is not that GPU.
- */
-struct nvgrace_egm_info *nvgrace_egm_region_of(struct pci_dev *pdev)
-{
-	struct nvgrace_egm_gpu *gpu;
-	struct egm_socket *socket;
-
-	guard(mutex)(&egm_sockets_lock);
-	if (!egm_socket_find_gpu(pdev, &socket))
-		return NULL;
-	list_for_each_entry(gpu, &socket->info.gpus, node)
-		if (egm_socket_is_before(to_pci_dev(gpu->dev), pdev))
-			return NULL;
-	return &socket->info;
 }

@@ -7,13 +7,11 @@
 
 #include <linux/kconfig.h>
 
-struct nvgrace_egm_info;
 struct pci_dev;
 
 #if IS_ENABLED(CONFIG_NVGRACE_GPU_EGM)
 void nvgrace_egm_gpu_bound(struct pci_dev *pdev);
 void nvgrace_egm_gpu_unbound(struct pci_dev *pdev);
-struct nvgrace_egm_info *nvgrace_egm_region_of(struct pci_dev *pdev);
 #else
 static inline void nvgrace_egm_gpu_bound(struct pci_dev *pdev) { }
 static inline void nvgrace_egm_gpu_unbound(struct pci_dev *pdev) { }

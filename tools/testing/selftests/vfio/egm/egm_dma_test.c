@@ -8,6 +8,7 @@
  */
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #include "egm_edu.h"
 #include "egm_harness.h"
@@ -135,10 +136,7 @@ static void fill_device(struct __test_metadata *_metadata, uint32_t *bar, char *
 	memset(p, 0, EDU_DMA_LEN);
 }
 
-/*
- * type1 holds no reference: its mapping outlives munmap and close. While the file is
- * open nobody else gets the memory; that is the isolation there is.
- */
+/* type1's mapping outlives munmap: DMA goes on in memory that is still the owner's. */
 TEST_F(dma, dma_after_munmap_stays_with_the_owner)
 {
 	int other = egm_open();
@@ -159,12 +157,8 @@ TEST_F(dma, dma_after_munmap_stays_with_the_owner)
 	munmap(self->p, LEN);
 }
 
-/*
- * Nothing tells the driver of DMA that goes on after the last reference is gone: the next
- * owner has it in its memory, until the container unmaps. Not what one would want; what
- * an administrator must know.
- */
-TEST_F(dma, dma_after_close_reaches_the_next_owner)
+/* The container holds the file: its memory is nobody else's before the container lets go. */
+TEST_F(dma, dma_after_close_stays_with_the_owner)
 {
 	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
@@ -174,17 +168,115 @@ TEST_F(dma, dma_after_close_reaches_the_next_owner)
 	close(self->fd);
 
 	self->fd = egm_open();
+	EXPECT_EQ(EBUSY, egm_map_errno(self->fd, TO, EGM_BLOCK, MAP_SHARED));
+	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
+	EXPECT_EQ(0, unmap_dma(self->container, 0, LEN));
 	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
 	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
-	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
-	EXPECT_EQ(TO, egm_first_nonzero(self->p, LEN));
-	memset(self->p + TO, 0, EDU_DMA_LEN);
-
-	EXPECT_EQ(0, unmap_dma(self->container, 0, LEN));
 	EXPECT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
 	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
 	munmap(self->p, LEN);
+}
+
+/* Several files in one DMA mapping, and one that is mapped over: each is held. */
+TEST_F(dma, each_file_of_a_mapping_is_held)
+{
+	int second = egm_open(), third = egm_open(), other = egm_open();
+	const size_t half = LEN / 2;
+
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	/* The second file in the place of the first one's upper half. */
+	ASSERT_NE(MAP_FAILED, mmap(self->p + half, half, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED, second, LEN));
+	ASSERT_EQ(0, map_dma(self->container, self->p, 0, LEN));
+	/* A third one over both: DMA does not follow. */
+	ASSERT_NE(MAP_FAILED, mmap(self->p, LEN, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED, third, 2 * LEN));
+	munmap(self->p, LEN);
+	close(self->fd);
+	close(second);
+	close(third);
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, half, MAP_SHARED));
+	EXPECT_EQ(EBUSY, egm_map_errno(other, LEN, half, MAP_SHARED));
+	EXPECT_EQ(0, egm_map_errno(other, 2 * LEN, LEN, MAP_SHARED));
+	EXPECT_EQ(0, unmap_dma(self->container, 0, LEN));
+	EXPECT_EQ(0, egm_map_errno(other, 0, 2 * LEN, MAP_SHARED));
+	close(other);
+	self->fd = egm_open();
+}
+
+/* A DMA mapping that fails half-way holds nothing. */
+TEST_F(dma, failed_mapping_holds_nothing)
+{
+	int other = egm_open();
+
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	munmap(self->p + LEN / 2, EGM_BLOCK);
+	EXPECT_EQ(EFAULT, map_dma(self->container, self->p, 0, LEN));
+	munmap(self->p, LEN);
+	close(self->fd);
+	EXPECT_EQ(0, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	close(other);
+	self->fd = egm_open();
+}
+
+/*
+ * A VMM maps its devices' BARs into its own container. If that held the file of the device,
+ * neither would ever be released, and no driver could have the device.
+ */
+TEST_F(dma, mapped_bar_does_not_keep_its_device)
+{
+	char path[PATH_MAX];
+
+	ASSERT_EQ(0, map_dma(self->container, self->bar, 0, sysconf(_SC_PAGESIZE)));
+	munmap(self->bar, EDU_BAR_LEN);
+	close(self->device[EDU]);
+	close(self->device[GPU]);
+	close(self->group[EDU]);
+	close(self->group[GPU]);
+	close(self->container);
+	/* Waits for the last user, and would wait for ever. */
+	ASSERT_EQ(0, egm_write("/sys/bus/pci/drivers/vfio-pci/unbind", self->pci[EDU]));
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", self->pci[EDU]);
+	EXPECT_FALSE(egm_exists(path));
+	EXPECT_TRUE(edu_bind(self->pci[EDU]));
+}
+
+/* The container is kept by another process when the VMM is gone. */
+TEST_F(dma, container_of_another_process_holds_the_file)
+{
+	int status, go[2], other = egm_open();
+	pid_t keeper;
+	char byte;
+
+	ASSERT_EQ(0, pipe(go));
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, map_dma(self->container, self->p, 0, LEN));
+	keeper = fork();
+	if (!keeper) {
+		munmap(self->p, LEN);
+		close(self->fd);
+		close(other);
+		close(go[1]);
+		_exit(read(go[0], &byte, 1) != 1);
+	}
+	munmap(self->p, LEN);
+	close(self->fd);
+	munmap(self->bar, EDU_BAR_LEN);
+	close(self->device[EDU]);
+	close(self->device[GPU]);
+	close(self->group[EDU]);
+	close(self->group[GPU]);
+	close(self->container);
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	ASSERT_EQ(1, write(go[1], "", 1));
+	ASSERT_EQ(keeper, waitpid(keeper, &status, 0));
+	EXPECT_EQ(0, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	close(other);
 }
 
 /* The memory is out of everybody's reach but the device's, until its file is closed. */

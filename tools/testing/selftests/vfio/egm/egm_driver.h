@@ -105,6 +105,15 @@ static inline int egm_gpus(char gpus[EGM_MAX_GPUS][32])
 	return n;
 }
 
+/* The same in ascending order. */
+static inline int egm_gpus_sorted(char gpus[EGM_MAX_GPUS][32])
+{
+	int n = egm_gpus(gpus);
+
+	qsort(gpus, n, sizeof(gpus[0]), (int (*)(const void *, const void *))strcmp);
+	return n;
+}
+
 /* The range that the region's name claims in /proc/iomem. */
 static inline bool egm_claimed(uint64_t *start)
 {

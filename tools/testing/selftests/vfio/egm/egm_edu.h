@@ -17,6 +17,7 @@
 
 #define EDU_PCI_DEVICES	"/sys/bus/pci/devices"
 #define EDU_IDS		"0x1234:0x11e8"
+#define EDU_BAR_LEN	0x100000UL
 #define EDU_BUFFER	0x40000
 #define EDU_DMA_LEN	4096UL
 

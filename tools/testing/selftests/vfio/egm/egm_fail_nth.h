@@ -10,7 +10,6 @@
 #include <sys/syscall.h>
 
 #include "egm_harness.h"
-#include "egm_iommufd.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define MAX_POINTS	5000
@@ -75,7 +74,7 @@ static inline void injection_begin(struct __test_metadata *_metadata, struct inj
 		SKIP(return, "the kernel lacks CONFIG_FAILSLAB or its filter of stack traces");
 
 	ASSERT_TRUE(egm_bind_again());
-	in->gpus = vfio_egm_gpus(in->gpu);
+	in->gpus = egm_gpus_sorted(in->gpu);
 	ASSERT_LE(1, in->gpus);
 	for (i = 0; i < ARRAY_SIZE(facility); i++) {
 		setup_facility(facility[i], "ignore-gfp-wait", "0");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every allocation that can fail, failed once, with panic_on_warn: over loading the
- * module, a further GPU, and the region of a vfio device. The next try must work.
+ * module, a further GPU, and DMA mappings of iommufd. The next try must work.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <sys/utsname.h>
 
 #include "egm_fail_nth.h"
-#include "egm_touch.h"
+#include "egm_rig.h"
 
 #define LEN		(2 * EGM_BLOCK)
 #define MODULE		"kernel/drivers/vfio/pci/nvgrace-gpu/egm/nvgrace-egm.ko"
@@ -93,101 +93,113 @@ TEST_F(fail_use, further_gpu)
 	EXPECT_TRUE(clean_and_mappable());
 }
 
-/* A vfio device opens without its region if there is no memory for that. */
-TEST_F(fail_use, vfio_device_open)
+/* An address space with a device attached, or none. */
+static void sweep_iommufd(struct __test_metadata *_metadata, int nth, bool by_file)
 {
-	int n, device, without = 0, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	struct vfio_region_info info;
-	char start[32], end[32];
-	bool more, there;
-
-	if (iommufd < 0)
-		SKIP(return, "no /dev/iommu");
-	ASSERT_TRUE(symbol_range("nvgrace_egm_open_device", start, end, sizeof(start)));
-	for (n = 1; n < MAX_POINTS; n++) {
-		require_caller(start, end);
-		arm(self->in.nth, n);
-		device = vfio_gpu_open(self->in.gpu[0], iommufd);
-		more = fired(self->in.nth);
-		any_caller();
-		ASSERT_LE(0, device);
-		/* Slabs get along without some pages that they would like. */
-		there = vfio_egm_region(device, &info);
-		EXPECT_TRUE(there || more);
-		without += !there;
-		close(device);
-		if (!more)
-			break;
-	}
-	expect_swept(_metadata, n);
-	EXPECT_LE(2, without);
-	close(iommufd);
-}
-
-/* The first use of the region makes a file of it. */
-TEST_F(fail_use, vfio_region_use)
-{
-	int n, device, code, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	struct vfio_region_info info;
+	struct rig rig;
+	int n, fd, ret;
 	bool more;
 	char *p;
 
-	if (iommufd < 0)
-		SKIP(return, "no /dev/iommu");
+	ASSERT_TRUE(rig_up(&rig));
 	for (n = 1; n < MAX_POINTS; n++) {
-		device = vfio_gpu_open(self->in.gpu[0], iommufd);
-		ASSERT_LE(0, device);
-		ASSERT_TRUE(vfio_egm_region(device, &info));
-		arm(self->in.nth, n);
-		p = egm_map(device, info.offset, LEN);
-		code = p == MAP_FAILED ? 0 : egm_touch(p, 1);
-		more = fired(self->in.nth);
-		if (!more) {
-			EXPECT_NE(MAP_FAILED, p);
-			EXPECT_EQ(0, code);
-		}
-		if (p != MAP_FAILED)
-			munmap(p, LEN);
-		EXPECT_EQ(0, egm_map_errno(device, info.offset, LEN, MAP_SHARED));
-		close(device);
+		fd = egm_open();
+		p = egm_map(fd, 0, LEN);
+		ASSERT_NE(MAP_FAILED, p);
+		arm(nth, n);
+		ret = by_file ? ioas_map_file(rig.iommufd, rig.ioas, fd, 0, 0, LEN) :
+				ioas_map(rig.iommufd, rig.ioas, p, 0, LEN);
+		more = fired(nth);
+		if (!more)
+			EXPECT_EQ(0, ret);
+		if (!ret)
+			EXPECT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, 0, LEN));
+		EXPECT_EQ(0, ioas_map_file(rig.iommufd, rig.ioas, fd, 0, 0, LEN));
+		EXPECT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, 0, LEN));
+		munmap(p, LEN);
+		close(fd);
+		/* A map that failed has left no reference to the file. */
 		EXPECT_TRUE(clean_and_mappable());
 		if (!more)
 			break;
 	}
+	rig_down(&rig);
 	expect_swept(_metadata, n);
-	close(iommufd);
 }
 
-/* What cannot be exported for want of memory can be a moment later. */
-TEST_F(fail_use, vfio_export)
+TEST_F_TIMEOUT(fail_use, iommufd_map_file, 1200)
 {
-	int n, device, fd, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	struct vfio_region_info info;
+	if (rig_missing())
+		SKIP(return, "%s", rig_missing());
+	sweep_iommufd(_metadata, self->in.nth, true);
+}
+
+TEST_F_TIMEOUT(fail_use, iommufd_map_addresses, 1200)
+{
+	if (rig_missing())
+		SKIP(return, "%s", rig_missing());
+	sweep_iommufd(_metadata, self->in.nth, false);
+}
+
+/* A device comes to an address space that has EGM mapped already. */
+TEST_F_TIMEOUT(fail_use, iommufd_attach, 1200)
+{
+	uint32_t ioas = 0;
+	struct rig rig;
+	int n, fd, ret;
 	bool more;
 
-	if (iommufd < 0)
-		SKIP(return, "no /dev/iommu");
+	if (rig_missing())
+		SKIP(return, "%s", rig_missing());
+	ASSERT_TRUE(rig_up(&rig));
+	ASSERT_EQ(0, ioas_alloc(rig.iommufd, &ioas));
+	fd = egm_open();
+	ASSERT_EQ(0, ioas_map_file(rig.iommufd, ioas, fd, 0, 0, LEN));
 	for (n = 1; n < MAX_POINTS; n++) {
-		device = vfio_gpu_open(self->in.gpu[0], iommufd);
-		ASSERT_LE(0, device);
-		ASSERT_TRUE(vfio_egm_region(device, &info));
 		arm(self->in.nth, n);
-		fd = vfio_export(device, info.index, 0, LEN);
+		ret = vfio_cdev_attach(rig.edu, ioas);
 		more = fired(self->in.nth);
 		if (!more)
-			EXPECT_LE(0, fd);
-		if (fd >= 0)
-			close(fd);
-		fd = vfio_export(device, info.index, 0, LEN);
-		EXPECT_LE(0, fd);
-		close(fd);
-		close(device);
-		EXPECT_TRUE(clean_and_mappable());
+			EXPECT_EQ(0, ret);
+		EXPECT_EQ(0, vfio_cdev_attach(rig.edu, rig.ioas));
 		if (!more)
 			break;
 	}
+	EXPECT_EQ(0, ioas_unmap(rig.iommufd, ioas, 0, LEN));
+	close(fd);
+	rig_down(&rig);
 	expect_swept(_metadata, n);
-	close(iommufd);
+	EXPECT_TRUE(clean_and_mappable());
+}
+
+/* Revocation allocates nothing, so nothing of it can fail. */
+TEST_F_TIMEOUT(fail_use, iommufd_revoke, 1200)
+{
+	struct rig rig;
+	int n, fd, ret;
+	bool more;
+
+	if (rig_missing())
+		SKIP(return, "%s", rig_missing());
+	ASSERT_TRUE(rig_up(&rig));
+	for (n = 1; n < MAX_POINTS; n++) {
+		fd = egm_open();
+		ASSERT_EQ(0, ioas_map_file(rig.iommufd, rig.ioas, fd, 0, 0, LEN));
+		close(fd);
+		arm(self->in.nth, n);
+		ret = egm_adev_unbind();
+		more = fired(self->in.nth);
+		/* Opening and writing the sysfs file can fail; unbinding cannot. */
+		if (ret)
+			ASSERT_EQ(0, egm_adev_unbind());
+		EXPECT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, 0, LEN));
+		ASSERT_EQ(0, egm_adev_bind());
+		if (!more)
+			break;
+	}
+	rig_down(&rig);
+	expect_swept(_metadata, n);
+	EXPECT_TRUE(clean_and_mappable());
 }
 
 TEST_HARNESS_MAIN

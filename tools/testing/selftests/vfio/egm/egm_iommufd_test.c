@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iommufd and a region: what it maps for DMA, and what it does not.
+ * DMA through iommufd: a file of the node, and addresses of its mappings, are mapped for
+ * a device, held while they are mapped, and revoked with the region.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <linux/pci_regs.h>
+#include <sys/wait.h>
 
 #include "egm_harness.h"
+#include "egm_kprobe.h"
+#include "egm_retired.h"
 #include "egm_rig.h"
-#include "egm_touch.h"
 
 #define LEN		(4 * EGM_BLOCK)
 
+/* A place in the address space that no test maps EGM at. */
+#define BESIDE		(16 * EGM_BLOCK)
+
 FIXTURE(iommufd) {
 	struct rig rig;
+	int fd;
+	char *p;
 };
 
 FIXTURE_SETUP(iommufd)
@@ -21,11 +28,38 @@ FIXTURE_SETUP(iommufd)
 	if (rig_missing())
 		SKIP(return, "%s", rig_missing());
 	ASSERT_TRUE(rig_up(&self->rig));
+	ASSERT_TRUE(egm_bind_again());
+	self->fd = egm_open();
+	ASSERT_LE(0, self->fd);
 }
 
-FIXTURE_TEARDOWN(iommufd)
+/* However a test ended, its mappings are gone by now, and its files are closed. */
+FIXTURE_TEARDOWN_PARENT(iommufd)
 {
-	rig_down(&self->rig);
+	EXPECT_TRUE(egm_bind_again());
+}
+
+static int map_file(struct rig *rig, int fd, uint64_t start, uint64_t iova, uint64_t len)
+{
+	return ioas_map_file(rig->iommufd, rig->ioas, fd, start, iova, len);
+}
+
+static int unmap(struct rig *rig, uint64_t iova, uint64_t len)
+{
+	return ioas_unmap(rig->iommufd, rig->ioas, iova, len);
+}
+
+/* Memory of this process, at @iova for the device. */
+static char *map_beside(struct rig *rig, uint64_t iova)
+{
+	char *q = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (q != MAP_FAILED && ioas_map(rig->iommufd, rig->ioas, q, iova, EGM_BLOCK)) {
+		munmap(q, EGM_BLOCK);
+		return MAP_FAILED;
+	}
+	return q;
 }
 
 /* The rig works: whatever is refused below is not refused for a fault of its own. */
@@ -41,290 +75,347 @@ TEST_F(iommufd, anonymous_memory_is_mapped)
 	munmap(p, EGM_BLOCK);
 }
 
-/*
- * The limit that a region on the vfio device's file is there for: iommufd pins pages,
- * and a PFN mapping has none, however it was made.
- */
-TEST_F(iommufd, addresses_of_the_node_are_refused)
-{
-	int fd = egm_open();
-	char *p;
-
-	ASSERT_LE(0, fd);
-	p = egm_map(fd, 0, EGM_BLOCK);
-	ASSERT_NE(MAP_FAILED, p);
-	EXPECT_EQ(EFAULT, ioas_map(self->rig.iommufd, self->rig.ioas, p, 0, EGM_BLOCK));
-	ASSERT_EQ(0, egm_touch(p, 1));
-	EXPECT_EQ(EFAULT, ioas_map(self->rig.iommufd, self->rig.ioas, p, 0, EGM_BLOCK));
-	munmap(p, EGM_BLOCK);
-
-	p = egm_map_populated(fd, 0, EGM_BLOCK);
-	ASSERT_NE(MAP_FAILED, p);
-	EXPECT_EQ(EFAULT, ioas_map(self->rig.iommufd, self->rig.ioas, p, 0, EGM_BLOCK));
-	munmap(p, EGM_BLOCK);
-	close(fd);
-}
-
-/* Nor is the node a file that iommufd knows how to import. */
-TEST_F(iommufd, the_node_is_no_importable_file)
-{
-	int fd = egm_open();
-
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(EINVAL, ioas_map_file(self->rig.iommufd, self->rig.ioas, fd, 0, 0, EGM_BLOCK));
-	close(fd);
-}
-
-FIXTURE(dmabuf) {
-	struct rig rig;
-	char gpu[EGM_MAX_GPUS][32];
-	int gpus;
-	int workers;
-	int device;
-	int node;
-	int fd;
-	struct vfio_region_info info;
-	char *p;
-};
-
-/* The region of a GPU that decodes no memory: a VMM exports before its guest runs. */
-FIXTURE_SETUP(dmabuf)
-{
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
-	ASSERT_TRUE(rig_up(&self->rig));
-	ASSERT_TRUE(egm_bind_again());
-	self->workers = egm_workers();
-	self->gpus = vfio_egm_gpus(self->gpu);
-	ASSERT_LE(1, self->gpus);
-	self->device = vfio_gpu_open(self->gpu[0], self->rig.iommufd);
-	ASSERT_LE(0, self->device);
-	ASSERT_TRUE(vfio_command(self->device, 0, PCI_COMMAND_MEMORY));
-	ASSERT_TRUE(vfio_egm_region(self->device, &self->info));
-	self->node = egm_open();
-	ASSERT_LE(0, self->node);
-}
-
-/* However a test ended, its mappings are gone by now, and its files are closed. */
-FIXTURE_TEARDOWN_PARENT(dmabuf)
-{
-	egm_set_workers(self->workers);
-	EXPECT_TRUE(egm_bind_again());
-}
-
-TEST_F(dmabuf, is_of_whole_pages_inside_the_region)
-{
-	const uint64_t size = self->info.size, page = sysconf(_SC_PAGESIZE);
-	const struct vfio_region_dma_range two[] = {
-		{ .offset = 0, .length = page }, { .offset = size, .length = page },
-	};
-
-	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, size, page));
-	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, size - page, 2 * page));
-	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, 0, 0));
-	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, page / 2, page));
-	EXPECT_EQ(-EINVAL, vfio_export(self->device, self->info.index, 0, page / 2));
-	EXPECT_EQ(-EOVERFLOW, vfio_export(self->device, self->info.index, -page, page));
-	EXPECT_EQ(-EINVAL, vfio_export_ranges(self->device, self->info.index, two, 2));
-	/* What was refused owns nothing. */
-	EXPECT_EQ(0, egm_map_errno(self->node, 0, size, MAP_SHARED));
-}
-
-/* The way that opens for this region opens for no other. */
-TEST_F(dmabuf, is_of_no_other_region)
-{
-	EXPECT_EQ(-ENODEV, vfio_export(self->device, VFIO_PCI_ROM_REGION_INDEX, 0, EGM_BLOCK));
-	EXPECT_EQ(-ENODEV, vfio_export(self->device, VFIO_PCI_CONFIG_REGION_INDEX, 0,
-				       EGM_BLOCK));
-	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index + 1, 0, EGM_BLOCK));
-	EXPECT_EQ(-ENODEV, vfio_export(self->rig.edu, self->info.index, 0, EGM_BLOCK));
-}
-
-TEST_F(dmabuf, is_of_no_other_gpu)
-{
-	int device;
-
-	if (self->gpus < 2)
-		SKIP(return, "the socket has one GPU");
-	device = vfio_gpu_open(self->gpu[1], self->rig.iommufd);
-	ASSERT_LE(0, device);
-	EXPECT_EQ(-ENODEV, vfio_export(device, self->info.index, 0, EGM_BLOCK));
-	close(device);
-}
-
-TEST_F(dmabuf, has_one_owner)
-{
-	EXPECT_EQ(0, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
-	EXPECT_EQ(-EBUSY, vfio_export(self->device, self->info.index, 0, LEN));
-
-	self->fd = vfio_export(self->device, self->info.index, EGM_BLOCK, LEN);
-	ASSERT_LE(0, self->fd);
-	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
-	/* DMA of it may still run when the dma-buf is closed. */
-	close(self->fd);
-	EXPECT_EQ(EBUSY, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
-	close(self->device);
-	EXPECT_EQ(0, egm_map_errno(self->node, LEN, EGM_BLOCK, MAP_SHARED));
-}
-
-/* Both ways between the device and the region, by addresses that are not its start. */
-TEST_F(dmabuf, is_mapped_for_dma)
+TEST_F(iommufd, file_is_mapped_for_dma)
 {
 	const uint64_t at = 3 * EGM_BLOCK;
 
-	self->fd = vfio_export(self->device, self->info.index, at, 2 * LEN);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, LEN, 0, LEN));
-	self->p = egm_map(self->device, self->info.offset + at + LEN, LEN);
+	ASSERT_EQ(0, map_file(&self->rig, self->fd, at, 0, LEN));
+	self->p = egm_map(self->fd, at, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
 	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
 	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, EGM_BLOCK - EDU_DMA_LEN,
 			       LEN - EDU_DMA_LEN));
 	EXPECT_EQ(0, self->p[LEN - EDU_DMA_LEN - 1]);
-	EXPECT_EQ(0, ioas_unmap(self->rig.iommufd, self->rig.ioas, 0, LEN));
+	EXPECT_EQ(0, unmap(&self->rig, 0, LEN));
+	munmap(self->p, LEN);
 }
 
-/* Nobody has touched it with a CPU: it is zero for the device as well. */
-TEST_F(dmabuf, is_zero_before_it_is_exported)
+/* A device does not fault: all of the range is zero before the ioctl returns. */
+TEST_F(iommufd, file_is_zeroed_before_it_is_mapped)
 {
-	const uint64_t iova = 2 * LEN;
-	char *q = egm_map(self->node, 0, LEN);
-	char *to = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			-1, 0);
+	char *q = egm_map(self->fd, 0, LEN);
+	char *to = map_beside(&self->rig, BESIDE);
+	int workers = egm_workers();
 
 	ASSERT_NE(MAP_FAILED, q);
 	ASSERT_NE(MAP_FAILED, to);
 	egm_set_workers(0);
 	memset(q, 0xa5, LEN);
 	munmap(q, LEN);
-	close(self->node);
+	close(self->fd);
 	EXPECT_LE((int64_t)LEN, egm_pending());
 
+	self->fd = egm_open();
 	memset(to, 0x5a, EDU_DMA_LEN);
-	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
-	egm_set_workers(self->workers);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, to, iova, EGM_BLOCK));
-	ASSERT_TRUE(edu_copy(self->rig.bar, EGM_BLOCK, EDU_BUFFER, 0));
-	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, iova, EDU_TO_RAM));
+	EXPECT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	egm_set_workers(workers);
+	ASSERT_TRUE(edu_copy(self->rig.bar, LEN - EDU_DMA_LEN, EDU_BUFFER, 0));
+	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, BESIDE, EDU_TO_RAM));
 	EXPECT_EQ(EDU_DMA_LEN, egm_first_nonzero(to, EDU_DMA_LEN));
 	munmap(to, EGM_BLOCK);
 }
 
-static int set_feature(int device, uint32_t what)
+TEST_F(iommufd, file_outside_the_region_einval)
 {
-	struct vfio_device_feature feature = {
-		.argsz = sizeof(feature), .flags = VFIO_DEVICE_FEATURE_SET | what,
-	};
+	const uint64_t size = egm_size(self->fd), page = sysconf(_SC_PAGESIZE);
+	int other = egm_open();
 
-	return ioctl(device, VFIO_DEVICE_FEATURE, &feature) ? errno : 0;
+	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, size, 0, page));
+	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, size - page, 0, 2 * page));
+	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, 0, 0, 0));
+	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, -page, 0, page));
+	EXPECT_EQ(EOVERFLOW, map_file(&self->rig, self->fd, -page, 0, 2 * page));
+	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, 1ULL << 63, 0, page));
+	/* A refused range is reserved by nobody. */
+	EXPECT_EQ(0, egm_map_errno(other, 0, size, MAP_SHARED));
+	close(other);
 }
 
-/*
- * A guest switches the GPU's decode off and on when it sizes BARs, and puts it to sleep.
- * That must not take its RAM away from other devices.
- */
-TEST_F(dmabuf, outlives_decode_and_power_of_the_gpu)
+TEST_F(iommufd, file_of_another_owner_ebusy)
 {
-	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
-	self->p = egm_map(self->device, self->info.offset, LEN);
-	ASSERT_NE(MAP_FAILED, self->p);
+	int other = egm_open();
 
-	ASSERT_TRUE(vfio_command(self->device, PCI_COMMAND_MEMORY, 0));
-	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, EGM_BLOCK));
-	ASSERT_TRUE(vfio_command(self->device, 0, PCI_COMMAND_MEMORY));
-	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, 2 * EGM_BLOCK));
-	ASSERT_EQ(0, set_feature(self->device, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
-	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, 3 * EGM_BLOCK));
-	ASSERT_EQ(0, set_feature(self->device, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
-	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, EGM_BLOCK / 2, EGM_BLOCK));
+	EXPECT_EQ(0, egm_map_errno(other, LEN, EGM_BLOCK, MAP_SHARED));
+	EXPECT_EQ(EBUSY, map_file(&self->rig, self->fd, EGM_BLOCK, 0, LEN));
+	EXPECT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, EGM_BLOCK, MAP_SHARED));
+	EXPECT_EQ(EBUSY, map_file(&self->rig, other, LEN - EGM_BLOCK, BESIDE, EGM_BLOCK));
+	close(other);
 }
 
-/* What a device could still write after that would be in the next owner's memory. */
-TEST_F(dmabuf, is_revoked_when_the_gpu_is_closed)
+TEST_F(iommufd, file_that_is_not_open_for_it_eacces)
 {
-	const uint64_t at = 2 * EGM_BLOCK;
+	int reader = open(egm_node(), O_RDONLY | O_CLOEXEC);
+	int writer = open(egm_node(), O_WRONLY | O_CLOEXEC);
 
-	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
-	self->p = egm_map(self->device, self->info.offset, LEN);
-	ASSERT_NE(MAP_FAILED, self->p);
-	ASSERT_TRUE(edu_copied(self->rig.bar, self->p, 0, at));
-	munmap(self->p, LEN);
-	close(self->device);
-
-	self->p = egm_map(self->node, 0, LEN);
-	ASSERT_NE(MAP_FAILED, self->p);
-	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
-	EXPECT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, at, EDU_TO_RAM));
-	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
-	EXPECT_EQ(ENODEV, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, LEN,
-					LEN));
+	EXPECT_EQ(EACCES, map_file(&self->rig, reader, 0, 0, EGM_BLOCK));
+	EXPECT_EQ(EACCES, map_file(&self->rig, writer, 0, 0, EGM_BLOCK));
+	EXPECT_EQ(0, ioas_map_file_flags(self->rig.iommufd, self->rig.ioas, reader, 0, 0,
+					 EGM_BLOCK, IOAS_MAP_RO));
+	close(reader);
+	close(writer);
 }
 
-/*
- * There is no revoking by a variant driver: what was mapped for DMA stays, in memory
- * that nobody else gets before the device is closed.
- */
-TEST_F(dmabuf, stays_with_its_owner_when_the_driver_goes)
+TEST_F(iommufd, read_only_mapping_is_read_only_for_the_device)
 {
-	const uint64_t iova = 2 * LEN, page = EDU_DMA_LEN;
-	char *q = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		       -1, 0);
+	char *q = map_beside(&self->rig, BESIDE);
 
 	ASSERT_NE(MAP_FAILED, q);
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, q, iova, EGM_BLOCK));
-	edu_fill(q);
-	self->fd = vfio_export(self->device, self->info.index, 0, LEN);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0, LEN));
-	close(self->node);
-	ASSERT_EQ(0, egm_adev_unbind());
-
-	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index, 0, LEN));
-	EXPECT_EQ(-ENODEV, vfio_export(self->device, self->info.index, LEN, LEN));
-	/* In from the first page of q, the second through the device, out to the third. */
-	ASSERT_TRUE(edu_copy(self->rig.bar, iova, EDU_BUFFER, 0));
-	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, 0, EDU_TO_RAM));
-	ASSERT_TRUE(edu_copy(self->rig.bar, iova + page, EDU_BUFFER, 0));
-	ASSERT_TRUE(edu_copy(self->rig.bar, 0, EDU_BUFFER, 0));
-	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, iova + 2 * page, EDU_TO_RAM));
-	EXPECT_EQ(0, memcmp(q, q + 2 * page, page));
-	EXPECT_TRUE(egm_claimed(NULL));
-	EXPECT_EQ(EBUSY, egm_adev_bind());
-
-	close(self->device);
-	EXPECT_FALSE(egm_claimed(NULL));
-	ASSERT_EQ(0, egm_adev_bind());
-	self->node = egm_open();
-	self->p = egm_map(self->node, 0, LEN);
+	ASSERT_EQ(0, ioas_map_file_flags(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0,
+					 LEN, IOAS_MAP_RO));
+	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
-	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
-	EXPECT_TRUE(edu_copy(self->rig.bar, iova, EDU_BUFFER, 0));
-	EXPECT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, 0, EDU_TO_RAM));
-	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	edu_fill(self->p);
+	/* It reads, and does not write. */
+	ASSERT_TRUE(edu_copy(self->rig.bar, 0, EDU_BUFFER, 0));
+	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, BESIDE, EDU_TO_RAM));
+	EXPECT_EQ(0, memcmp(self->p, q, EDU_DMA_LEN));
+	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, EGM_BLOCK, EDU_TO_RAM));
+	EXPECT_EQ(LEN - EGM_BLOCK, egm_first_nonzero(self->p + EGM_BLOCK, LEN - EGM_BLOCK));
+	munmap(self->p, LEN);
 	munmap(q, EGM_BLOCK);
 }
 
-/* One range is all that iommufd takes; a VMM with more of them exports more. */
-TEST_F(dmabuf, of_several_ranges_is_not_mapped)
+/* Retired before the owner came, a page is mapped as it is; gone bad under it, refused. */
+TEST_F(iommufd, page_that_went_bad_ehwpoison)
 {
-	const struct vfio_region_dma_range two[] = {
-		{ .offset = 0, .length = EGM_BLOCK },
-		{ .offset = 2 * EGM_BLOCK, .length = EGM_BLOCK },
+	struct fresh f;
+
+	close(self->fd);
+	ASSERT_TRUE(make_fresh(&f));
+	ASSERT_EQ(0, egm_touch(f.p + 2 * EGM_BLOCK, 1));
+	ASSERT_EQ(0, inject(2 * EGM_BLOCK));
+	EXPECT_EQ(EHWPOISON, map_file(&self->rig, f.fd, 0, 0, f.len));
+	EXPECT_EQ(EHWPOISON, ioas_map(self->rig.iommufd, self->rig.ioas, f.p, 0, f.len));
+	EXPECT_EQ(0, map_file(&self->rig, f.fd, 0, 0, 2 * EGM_BLOCK));
+	EXPECT_EQ(0, unmap(&self->rig, 0, 2 * EGM_BLOCK));
+	munmap(f.p, f.len);
+	close(f.fd);
+	EXPECT_TRUE(forget_bad_pages());
+}
+
+/* By address, from the middle of a mapping, which nobody has touched. */
+static void addresses(struct __test_metadata *_metadata, struct rig *rig, char *p)
+{
+	ASSERT_EQ(0, ioas_map(rig->iommufd, rig->ioas, p + EGM_BLOCK, 0, LEN));
+	EXPECT_TRUE(edu_copied(rig->bar, p + EGM_BLOCK, 0, LEN - EDU_DMA_LEN));
+	EXPECT_EQ(0, unmap(rig, 0, LEN));
+}
+
+TEST_F(iommufd, addresses_are_mapped_for_dma)
+{
+	self->p = egm_map(self->fd, EGM_BLOCK, 2 * LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	addresses(_metadata, &self->rig, self->p);
+	munmap(self->p, 2 * LEN);
+
+	self->p = egm_map_populated(self->fd, EGM_BLOCK, 2 * LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	addresses(_metadata, &self->rig, self->p);
+	munmap(self->p, 2 * LEN);
+}
+
+TEST_F(iommufd, addresses_that_leave_the_mapping_efault)
+{
+	struct rig *rig = &self->rig;
+
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	munmap(self->p + LEN - EGM_BLOCK, EGM_BLOCK);
+	EXPECT_EQ(EFAULT, ioas_map(rig->iommufd, rig->ioas, self->p, 0, LEN));
+	EXPECT_EQ(EFAULT, ioas_map(rig->iommufd, rig->ioas, self->p + LEN - EGM_BLOCK, 0,
+				   EGM_BLOCK));
+	ASSERT_EQ(0, mprotect(self->p, EGM_BLOCK, PROT_READ));
+	EXPECT_EQ(EFAULT, ioas_map(rig->iommufd, rig->ioas, self->p, 0, EGM_BLOCK));
+	EXPECT_EQ(0, ioas_map_flags(rig->iommufd, rig->ioas, self->p, 0, EGM_BLOCK,
+				    IOAS_MAP_RO));
+	munmap(self->p, LEN);
+}
+
+/* What a VMM does that knows type1 alone, and is given /dev/iommu in its place. */
+TEST_F(iommufd, addresses_are_mapped_by_the_container_emulation)
+{
+	struct iommu_vfio_ioas vfio = {
+		.size = sizeof(vfio), .ioas_id = self->rig.ioas, .op = IOMMU_VFIO_IOAS_SET,
+	};
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map), .size = LEN,
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 	};
 
-	self->fd = vfio_export_ranges(self->device, self->info.index, two, 2);
-	ASSERT_LE(0, self->fd);
-	EXPECT_EQ(EOPNOTSUPP, ioas_map_file(self->rig.iommufd, self->rig.ioas, self->fd, 0, 0,
-					    2 * EGM_BLOCK));
-	EXPECT_EQ(EBUSY, egm_map_errno(self->node, 0, EGM_BLOCK, MAP_SHARED));
-	EXPECT_EQ(0, egm_map_errno(self->node, EGM_BLOCK, EGM_BLOCK, MAP_SHARED));
-	EXPECT_EQ(EBUSY, egm_map_errno(self->node, 2 * EGM_BLOCK, EGM_BLOCK, MAP_SHARED));
+	ASSERT_EQ(0, ioctl(self->rig.iommufd, IOMMU_VFIO_IOAS, &vfio));
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	map.vaddr = (uintptr_t)self->p;
+	ASSERT_EQ(0, ioctl(self->rig.iommufd, VFIO_IOMMU_MAP_DMA, &map));
+	EXPECT_TRUE(edu_copied(self->rig.bar, self->p, 0, LEN - EDU_DMA_LEN));
+	munmap(self->p, LEN);
+}
+
+/* Descriptor, mapping, and then the address space let go, which is the last. */
+TEST_F(iommufd, file_is_held_until_it_is_unmapped)
+{
+	int other = egm_open();
+
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	ASSERT_TRUE(edu_copied(self->rig.bar, self->p, 0, EGM_BLOCK));
+	munmap(self->p, LEN);
+	close(self->fd);
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	ASSERT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, 2 * EGM_BLOCK, EDU_TO_RAM));
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	EXPECT_EQ(0, unmap(&self->rig, 0, LEN));
+
+	self->p = egm_map(other, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	EXPECT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, EGM_BLOCK, EDU_TO_RAM));
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	munmap(self->p, LEN);
+	close(other);
+}
+
+/* Another process holds the address space when the one that mapped is gone. */
+TEST_F(iommufd, file_is_held_by_another_process)
+{
+	int status, go[2], other = egm_open();
+	pid_t keeper;
+	char byte;
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	/* It has each descriptor but that of the region. */
+	keeper = fork();
+	if (!keeper) {
+		close(self->fd);
+		close(other);
+		close(go[1]);
+		_exit(read(go[0], &byte, 1) != 1);
+	}
+	close(self->fd);
+	rig_down(&self->rig);
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	ASSERT_EQ(1, write(go[1], "", 1));
+	ASSERT_EQ(keeper, waitpid(keeper, &status, 0));
+	EXPECT_EQ(0, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	close(other);
+}
+
+/* A copy of the mapping in another address space holds the file as well. */
+TEST_F(iommufd, file_is_held_by_a_copy)
+{
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy), .flags = IOAS_MAP_RW, .src_ioas_id = self->rig.ioas,
+		.length = LEN,
+	};
+	int other = egm_open();
+
+	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &copy.dst_ioas_id));
+	ASSERT_EQ(0, ioctl(self->rig.iommufd, IOMMU_IOAS_COPY, &copy));
+	close(self->fd);
+	EXPECT_EQ(0, unmap(&self->rig, 0, LEN));
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	/* The device goes to the copy, and does DMA there. */
+	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, copy.dst_ioas_id));
+	EXPECT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, EGM_BLOCK, EDU_TO_RAM));
+	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, self->rig.ioas));
+	EXPECT_EQ(0, ioas_unmap(self->rig.iommufd, copy.dst_ioas_id, 0, LEN));
+	EXPECT_EQ(0, egm_map_errno(other, 0, LEN, MAP_SHARED));
+	close(other);
+}
+
+/* The mark that was in the memory does not come out of the device's buffer. */
+static bool device_reads(struct __test_metadata *_metadata, struct rig *rig, uint64_t iova,
+			 char *q)
+{
+	memset(q, 0, 2 * EDU_DMA_LEN);
+	EXPECT_TRUE(edu_copy(rig->bar, BESIDE, EDU_BUFFER, 0));
+	EXPECT_TRUE(edu_copy(rig->bar, iova, EDU_BUFFER, 0));
+	EXPECT_TRUE(edu_copy(rig->bar, EDU_BUFFER, BESIDE + EDU_DMA_LEN, EDU_TO_RAM));
+	return q[EDU_DMA_LEN] == 0x5a && q[2 * EDU_DMA_LEN - 1] == 0x5a;
+}
+
+TEST_F(iommufd, unbind_revokes)
+{
+	char *q = map_beside(&self->rig, BESIDE);
+	int other;
+
+	ASSERT_NE(MAP_FAILED, q);
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, self->p, 6 * LEN, LEN));
+	memset(self->p, 0x5a, EDU_DMA_LEN);
+	ASSERT_TRUE(device_reads(_metadata, &self->rig, 0, q));
+	ASSERT_TRUE(device_reads(_metadata, &self->rig, 6 * LEN, q));
+
+	ASSERT_EQ(0, egm_adev_unbind());
+	EXPECT_FALSE(device_reads(_metadata, &self->rig, 0, q));
+	EXPECT_FALSE(device_reads(_metadata, &self->rig, 6 * LEN, q));
+	EXPECT_EQ(ENODEV, map_file(&self->rig, self->fd, 0, 2 * LEN, LEN));
+	EXPECT_EQ(ENODEV, ioas_map(self->rig.iommufd, self->rig.ioas, self->p, 2 * LEN, LEN));
+
+	/* Detach and attach leave a revoked range as it is; then each lets go. */
+	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, self->rig.ioas));
+	EXPECT_FALSE(device_reads(_metadata, &self->rig, 0, q));
+	EXPECT_EQ(0, unmap(&self->rig, 6 * LEN, LEN));
+	munmap(self->p, LEN);
+	close(self->fd);
+	EXPECT_EQ(EBUSY, egm_adev_bind());
+	EXPECT_EQ(0, unmap(&self->rig, 0, LEN));
+	EXPECT_FALSE(egm_claimed(NULL));
+	ASSERT_EQ(0, egm_adev_bind());
+
+	other = egm_open();
+	self->p = egm_map(other, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	munmap(self->p, LEN);
+	close(other);
+	munmap(q, EGM_BLOCK);
+}
+
+/* The address space is destroyed with a revoked range in it. */
+TEST_F(iommufd, revoked_range_goes_with_the_address_space)
+{
+	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	close(self->fd);
+	ASSERT_EQ(0, egm_adev_unbind());
+	EXPECT_TRUE(egm_claimed(NULL));
+	rig_down(&self->rig);
+	EXPECT_FALSE(egm_claimed(NULL));
+}
+
+/*
+ * Device attributes would win over the guest's own in stage 2. No emulated device shows the
+ * difference, so look at what the IOMMU is told: cacheable, and not MMIO; of the largest
+ * pages that the addresses allow.
+ */
+TEST_F(iommufd, mapping_is_cacheable_memory)
+{
+	unsigned long prot = 0;
+	long count;
+
+	if (!kprobe_available())
+		SKIP(return, "the kernel lacks CONFIG_KPROBE_EVENTS");
+	ASSERT_TRUE(kprobe_start("iommu_map iova=%x1 size=%x3 prot=%x4"));
+	EXPECT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
+	count = kprobe_stop("prot", &prot);
+	EXPECT_EQ(1, count);
+	/* IOMMU_READ, WRITE, CACHE; not NOEXEC nor MMIO, as in include/linux/iommu.h. */
+	EXPECT_EQ(7, prot & 0x1f);
+
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	ASSERT_TRUE(kprobe_start("iommu_map iova=%x1 size=%x3 prot=%x4"));
+	EXPECT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, self->p, LEN, LEN));
+	count = kprobe_stop("prot", &prot);
+	EXPECT_EQ(1, count);
+	EXPECT_EQ(7, prot & 0x1f);
+	munmap(self->p, LEN);
 }
 
 TEST_HARNESS_MAIN

@@ -46,6 +46,8 @@ static inline bool rig_up(struct rig *rig)
 
 static inline void rig_down(struct rig *rig)
 {
+	/* A mapping of the BAR holds the device, and the device its address space. */
+	munmap(rig->bar, EDU_BAR_LEN);
 	close(rig->edu);
 	close(rig->iommufd);
 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A region's memory for iommufd.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "iommufd.h"
+
+#include <linux/fs.h>
+#include <linux/iommufd_phys_file.h>
+#include <linux/module.h>
+#include <linux/pfn.h>
+#include <linux/sched.h>
+
+#include "mapping.h"
+#include "region.h"
+
+/* No fault will come that could refuse a page that went bad under this owner. */
+static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 end)
+{
+	u64 bad;
+
+	egm_poison_flush(region);
+	bad = egm_retired_next_blocked(&region->retired, offset, end);
+	if (bad >= end)
+		return 0;
+	pr_info_ratelimited("%s: %s[%d]: no DMA mapping of offset %#llx: the page there went bad; close the file and start again\n",
+			    region->name, current->comm, task_pid_nr(current), bad);
+	return -EHWPOISON;
+}
+
+/*
+ * The file reserves the blocks as mmap() does, and keeps them also if this fails. All of
+ * the range is zeroed now, because a device does not fault.
+ */
+static int egm_iommufd_attach(struct file *file, u64 start, u64 len,
+			      struct iommufd_phys_user *user, phys_addr_t *phys)
+{
+	struct egm_file *efile = file->private_data;
+	struct egm_region *region = efile->region;
+	u64 offset;
+	int ret;
+
+	ret = egm_mapping_bounds(region->size, PHYS_PFN(start), len, &offset);
+	if (ret)
+		return ret;
+	ret = egm_region_claim_blocks(region, &efile->owner, offset, len);
+	if (ret)
+		return ret;
+
+	/* Before zeroing, which takes long, and after it. */
+	ret = egm_iommufd_check_blocked(region, offset, offset + len);
+	if (!ret)
+		ret = egm_scrub_range(&region->scrub, offset, len);
+	if (!ret)
+		ret = egm_iommufd_check_blocked(region, offset, offset + len);
+	if (ret)
+		return ret;
+
+	*phys = region->base + offset;
+	return egm_region_add_dma(region, user);
+}
+
+static void egm_iommufd_detach(struct file *file, struct iommufd_phys_user *user)
+{
+	struct egm_file *efile = file->private_data;
+
+	egm_region_remove_dma(efile->region, user);
+}
+
+static struct iommufd_phys_provider egm_iommufd_provider = {
+	.attach = egm_iommufd_attach,
+	.detach = egm_iommufd_detach,
+};
+
+/**
+ * egm_iommufd_init - let iommufd map files of regions
+ * @fops: their file operations
+ *
+ * Context: module init.
+ */
+void egm_iommufd_init(const struct file_operations *fops)
+{
+	egm_iommufd_provider.fops = fops;
+	iommufd_register_phys_provider(&egm_iommufd_provider);
+}
+
+/**
+ * egm_iommufd_exit - undo egm_iommufd_init()
+ *
+ * Context: module exit; no file is open.
+ */
+void egm_iommufd_exit(void)
+{
+	iommufd_unregister_phys_provider(&egm_iommufd_provider);
+}
+
+MODULE_IMPORT_NS("IOMMUFD");

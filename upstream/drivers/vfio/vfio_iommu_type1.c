@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Insertions into VFIO type1: a mapping holds the files whose PFNs it maps. */
+
+/* [type1 include] */
+#include <linux/file.h>
+
+/* [type1 files of a mapping] */
+	struct list_head	files;		/* struct vfio_dma_file */
+
+/* [type1 one file] */
+/* A file that gave PFNs to a mapping, and has set FOP_PFNMAP_REF */
+struct vfio_dma_file {
+	struct list_head	next;
+	struct file		*file;
+};
+
+/* [type1 hold and put] */
+/*
+ * PFNs of a VM_PFNMAP VMA have no page to pin.  The translation outlives munmap, close
+ * and exit, so hold the file that owns the PFNs until the mapping is removed.
+ *
+ * Only files whose driver has set FOP_PFNMAP_REF: a vfio device's file holds its group
+ * and container, which would never be released if a BAR mapped here held the file.
+ */
+static int vfio_dma_hold_file(struct vfio_dma *dma, struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+	struct vfio_dma_file *held;
+
+	if (!file || !(file->f_op->fop_flags & FOP_PFNMAP_REF))
+		return 0;
+
+	/* The newest entry is the file of the pages before, nearly always. */
+	held = list_first_entry_or_null(&dma->files, struct vfio_dma_file, next);
+	if (held && held->file == file)
+		return 0;
+
+	held = kmalloc_obj(*held, GFP_KERNEL_ACCOUNT);
+	if (!held)
+		return -ENOMEM;
+
+	held->file = get_file(file);
+	list_add(&held->next, &dma->files);
+	return 0;
+}
+
+/* The mapping is in no IOMMU any more, and IOTLBs are flushed. */
+static void vfio_dma_put_files(struct vfio_dma *dma)
+{
+	struct vfio_dma_file *held, *tmp;
+
+	list_for_each_entry_safe(held, tmp, &dma->files, next) {
+		fput(held->file);
+		kfree(held);
+	}
+}
+
+/* [type1 mapping for the signature] */
+			   unsigned long npages, struct vfio_dma *dma,
+			   unsigned long *pfn,
+
+/* [type1 protection] */
+	int prot = dma->prot;
+
+/* [type1 hold] */
+		if (!ret)
+			ret = vfio_dma_hold_file(dma, vma);
+
+/* [type1 mapping of many pages] */
+			ret = vaddr_get_pfns(mm, vaddr, npage, dma, &pfn,
+					     batch);
+
+/* [type1 mapping of one page] */
+	ret = vaddr_get_pfns(mm, vaddr, 1, dma, pfn_base, &batch);
+
+/* [type1 put] */
+	vfio_dma_put_files(dma);
+
+/* [type1 no file yet] */
+	INIT_LIST_HEAD(&dma->files);
