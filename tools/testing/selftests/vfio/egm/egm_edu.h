@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A device that does DMA: QEMU's edu, through vfio-pci. It has 4 KiB of its own, at
- * 0x40000, and reaches addresses below 256 MiB.
+ * 0x40000; which addresses it reaches is an option of QEMU's.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -80,18 +80,24 @@ static inline void edu_write(uint32_t *bar, int reg, uint32_t value)
 	__atomic_store_n(&bar[reg], value, __ATOMIC_SEQ_CST);
 }
 
+/* Registers of addresses take 64 bits in one access. */
+static inline void edu_write_address(uint32_t *bar, int reg, uint64_t value)
+{
+	__atomic_store_n((uint64_t *)&bar[reg], value, __ATOMIC_SEQ_CST);
+}
+
 static inline bool edu_busy(const uint32_t *bar)
 {
 	return __atomic_load_n(&bar[EDU_CMD], __ATOMIC_SEQ_CST) & EDU_START;
 }
 
 /* Let the device copy EDU_DMA_LEN bytes; false if it does not come to an end. */
-static inline bool edu_copy(uint32_t *bar, uint32_t src, uint32_t dst, uint32_t command)
+static inline bool edu_copy(uint32_t *bar, uint64_t src, uint64_t dst, uint32_t command)
 {
 	int i;
 
-	edu_write(bar, EDU_SRC, src);
-	edu_write(bar, EDU_DST, dst);
+	edu_write_address(bar, EDU_SRC, src);
+	edu_write_address(bar, EDU_DST, dst);
 	edu_write(bar, EDU_COUNT, EDU_DMA_LEN);
 	edu_write(bar, EDU_CMD, command | EDU_START);
 	for (i = 0; i < 5000 && edu_busy(bar); i++)

@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# A guest with a device assigned, its RAM on EGM: through iommufd and through type1, DMA all
+# over its RAM, reset, hot-unplug and hot-plug; two guests on one region; both QEMUs.
+. /egm/bin/tap.sh
+. /egm/bin/host.sh
+. /egm/bin/console.sh
+plan 18
+
+edu=0000:00:1d.0
+modprobe vfio-pci
+echo vfio-pci >/sys/bus/pci/devices/$edu/driver_override
+echo $edu >/sys/bus/pci/drivers_probe
+
+# start NAME WORDS... - a guest that does DMA, with a monitor
+start() {
+	name=$1
+	shift
+	rm -f "/tmp/$name.mon.in" "/tmp/$name.mon.out"
+	mkfifo "/tmp/$name.mon.in" "/tmp/$name.mon.out"
+	DEVICE=$edu MONITOR=/tmp/$name.mon REBOOT=1 start_guest "$name" "$@"
+}
+
+# monitor NAME COMMAND - opened for both, neither end waits
+monitor() {
+	echo "$2" 1<>"/tmp/$1.mon.in"
+	timeout 1 cat <>"/tmp/$1.mon.out" >/dev/null
+}
+
+# dma_right NAME COUNT - that many rounds of DMA were right
+dma_right() { wait_says "$1" 'dma: 16 of 16 pages right' "$2"; }
+
+dma_again() { tell "$1" dma; dma_right "$1" "$2"; }
+
+reset() { monitor "$1" system_reset; dma_right "$1" "$2"; }
+
+# replug NAME WORDS - the device goes, and comes back
+replug() {
+	monitor "$1" 'device_del dev0'
+	wait_until 60 in_guest_no_device "$1" || return 1
+	monitor "$1" "device_add vfio-pci,host=$edu,id=dev0,bus=port0$2"
+	sleep 5
+	dma_again "$1" "$3"
+}
+
+in_guest_no_device() { tell "$1" dma; sleep 1; says "$1" 'dma: no device'; }
+
+# whole NAME PLUG - what is asked of iommufd and of type1
+whole() {
+	start "$1" dma egm4=256M egm5=256M
+	check "$1: DMA all over the RAM on two regions" dma_right "$1" 1
+	check "$1: the memory is somebody's" busy egm4 0 0x200000
+	check "$1: DMA after system_reset" reset "$1" 2
+	check "$1: DMA after hot-unplug and hot-plug" replug "$1" "$2" 3
+	check "$1: the guest ends" end_guest "$1"
+	start "$1" dma egm4=256M
+	check "$1: DMA all over the RAM on one region" dma_right "$1" 1
+	kill_guest
+	check "$1: a killed guest leaves zeroes" /egm/tests/egm_poke /dev/egm4 zero 0 0
+}
+
+whole iommufd ,iommufd=iommufd0
+TYPE1=1 whole type1 ''
+
+start first dma egm4=256M
+check "a guest on the lower half does DMA" dma_right first 1
+first=$guest
+start_guest second boot egm4=256M@256M
+check "a second guest runs on the upper half" wait_says second 'switching off'
+wait "$guest"
+guest=$first
+end_guest first
+
+QEMU=10.0 start old dma egm4=256M
+check "QEMU 10.0, which maps by address, does DMA through iommufd" dma_right old 1
+check "and ends" end_guest old
+done_testing

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * egm_guest_dma MIB ROUNDS - in a guest, have an assigned edu device copy pages that are
+ * spread over MIB of its memory, and check each byte; ROUNDS 0 does not end.
+ *
+ * The device copies a page to its buffer, and its buffer to another page, by guest physical
+ * addresses.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "egm_edu.h"
+
+#define SAMPLES		16
+
+/* Physical address of a page of this process, which is locked; 0 if unknown. */
+static uint64_t physical(const void *p)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry = 0;
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)p / page * sizeof(entry)) !=
+	    sizeof(entry))
+		entry = 0;
+	close(fd);
+	return (entry & ((1ULL << 55) - 1)) * page;
+}
+
+/* Registers of the device, which decodes memory and does DMA after this; or MAP_FAILED. */
+static uint32_t *enable(const char *pci)
+{
+	char path[PATH_MAX];
+	uint16_t command;
+	uint32_t *bar;
+	int fd;
+
+	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/enable", pci);
+	egm_write(path, "1");
+	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/config", pci);
+	fd = open(path, O_RDWR);
+	if (fd < 0 || pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		return MAP_FAILED;
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		return MAP_FAILED;
+	close(fd);
+	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/resource0", pci);
+	fd = open(path, O_RDWR | O_SYNC);
+	if (fd < 0)
+		return MAP_FAILED;
+	bar = mmap(NULL, EDU_BAR_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return bar;
+}
+
+/* Pages of which all bytes came through the device. */
+static int copy_pages(uint32_t *bar, char *p, size_t len, int round)
+{
+	const size_t step = len / SAMPLES / EDU_DMA_LEN * EDU_DMA_LEN;
+	int i, right = 0;
+
+	for (i = 0; i < SAMPLES; i++) {
+		char *from = p + i * step;
+		char *to = p + (SAMPLES - i) * step - EDU_DMA_LEN;
+		size_t n;
+
+		for (n = 0; n < EDU_DMA_LEN; n++) {
+			from[n] = n * 7 + i * 3 + round + 1;
+			to[n] = 0;
+		}
+		if (!physical(from) || !physical(to) ||
+		    !edu_copy(bar, physical(from), EDU_BUFFER, 0) ||
+		    !edu_copy(bar, EDU_BUFFER, physical(to), EDU_TO_RAM))
+			continue;
+		for (n = 0; n < EDU_DMA_LEN; n++)
+			if (to[n] != (char)(n * 7 + i * 3 + round + 1))
+				break;
+		right += n == EDU_DMA_LEN;
+	}
+	return right;
+}
+
+int main(int argc, char *argv[])
+{
+	size_t len = argc == 3 ? strtoul(argv[1], NULL, 10) << 20 : 0;
+	int rounds = argc == 3 ? atoi(argv[2]) : 0;
+	int round, right = 0;
+	uint32_t *bar;
+	char pci[32];
+	char *p;
+
+	if (!len) {
+		fprintf(stderr, "usage: egm_guest_dma MIB ROUNDS\n");
+		return 2;
+	}
+	if (!edu_find(pci, sizeof(pci))) {
+		printf("dma: no device\n");
+		return 1;
+	}
+	bar = enable(pci);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+	if (bar == MAP_FAILED || p == MAP_FAILED) {
+		printf("dma: %s\n", strerror(errno));
+		return 1;
+	}
+	for (round = 0; !rounds || round < rounds; round++) {
+		right = copy_pages(bar, p, len, round);
+		printf("dma: %d of %d pages right, in %zu MiB\n", right, SAMPLES, len >> 20);
+		fflush(stdout);
+	}
+	return right != SAMPLES;
+}
