@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The protocol of claim, zeroing, fault, release, removal and poison, for spin: one block
- * of one page, two files that want it, a worker, a removal, a page that goes bad.
+ * of one page, two files that map it for the CPU and for devices, a worker, a removal,
+ * a page that goes bad.
  *
  * Names are those of the driver; each step is what the driver does at once, and no more.
  * What is to hold is asserted where it matters:
  *
- *   owner	memory is touched through its owner's file alone
+ *   owner	memory is touched through its owner's file alone, by the CPU and by
+ *		devices
  *   clean	what a file finds is zero, or its own
- *   quiet	nobody zeroes what somebody has mapped
+ *   quiet	nobody zeroes what somebody has mapped, devices included
  *   revoked	after egm_region_revoke() nothing is mapped, but for an mmap in the
- *		middle of filling, which ends with nothing mapped
+ *		middle of filling, which ends with nothing mapped, and but for type1,
+ *		which has no revocation and holds the file
  *   blocked	after the poison worker nothing maps the page while its owner lives,
  *		but for such an mmap
  *
@@ -33,12 +36,19 @@ bool vma[FILES + 1];		/* can be found through the region's address_space */
 bool pte[FILES + 1];
 bool filling[FILES + 1];	/* from remap_pfn_range() to the end of vm_ops->mapped */
 
+/* DMA mappings, by file; only file 1 has any, in its first round, to limit the states. */
+bool iommufd[FILES + 1];	/* iommufd maps the block in a domain */
+bool tracked[FILES + 1];	/* in egm_region.dma_users, and not revoked */
+bool type1[FILES + 1];		/* a vfio_dma maps the block */
+
 bool revoked, poisoned;		/* egm_region_revoke() and egm_poison_work() are done */
 byte users = FILES;
 
 /* egm_region.lock */
 byte readers;
 bool writer;
+
+bool dma_lock;			/* egm_region.dma_lock */
 
 inline down_read()
 {
@@ -81,6 +91,7 @@ inline scrub_block()
 	:: else ->
 		atomic {
 			assert(!pte[1] && !pte[2]);	/* quiet */
+			assert(!iommufd[1] && !iommufd[2] && !type1[1] && !type1[2]);
 			mem = 0
 		}
 	fi;
@@ -185,6 +196,57 @@ inline map(me, ok)
 	fi
 }
 
+/* egm_iommufd_attach(), egm_region_add_dma(), then iommufd fills the domain. */
+inline map_iommufd(me, ok)
+{
+#ifdef WITHOUT_DMA_OWNER
+	ok = !gone;
+#else
+	down_write();
+	ok = !gone && (owner == NOBODY || owner == me);
+	owner = (ok -> me : owner);
+	up_write();
+#endif
+#ifndef WITHOUT_DMA_SCRUB
+	if
+	:: ok && !blocked -> scrub_range(ok)
+	:: else -> ok = false
+	fi;
+#endif
+	if
+	:: ok && !blocked ->
+		atomic { !dma_lock -> dma_lock = true };
+#ifndef WITHOUT_DMA_GONE
+		down_read();
+		ok = !gone;
+		up_read();
+#endif
+		tracked[me] = ok;
+		dma_lock = false;
+		/* Under the mutex of iommufd's pages, as revocation. */
+		iommufd[me] = tracked[me]
+	:: else
+	fi;
+	ok = false
+}
+
+/* egm_iommufd_detach(), after iommufd unmapped the range. */
+inline unmap_iommufd(me)
+{
+	iommufd[me] = false;
+	atomic { !dma_lock -> tracked[me] = false }
+}
+
+/* A device reads and writes the block through the IOMMU. */
+inline touch_dma(me)
+{
+	atomic {
+		assert(owner == me);				/* owner */
+		assert(mem == 0 || mem == me || reported || blocked || listed); /* clean */
+		mem = me
+	}
+}
+
 /* egm_region_release_blocks() */
 inline release(me)
 {
@@ -221,16 +283,46 @@ proctype file(byte me)
 	:: round == 2 -> break
 	:: round < 2 ->
 		round++;
-		map(me, ok);
 		if
-		:: ok ->
-			do
-			:: touch(me, ok)
-			:: break
-			od;
-			atomic { pte[me] = false; vma[me] = false }
+		:: map(me, ok);
+			if
+			:: ok ->
+				do
+				:: touch(me, ok)
+				:: break
+				od;
+				/* type1 reads the entry and holds the file. */
+				if
+				:: atomic { me == 1 && round == 1 && pte[me] -> type1[me] = true }
+				:: true
+				fi;
+				atomic { pte[me] = false; vma[me] = false }
+			:: else
+			fi
+		:: me == 1 && round == 1 -> map_iommufd(me, ok)
+		fi;
+#ifdef WITHOUT_IOMMUFD_FILE
+		if
+		:: iommufd[me] -> release(me)
 		:: else
 		fi;
+#endif
+#ifdef WITHOUT_TYPE1_FILE
+		if
+		:: type1[me] -> release(me)
+		:: else
+		fi;
+#endif
+		/* The CPU mapping is unmapped; a DMA mapping still holds the file. */
+		do
+		:: atomic { iommufd[me] || type1[me] -> touch_dma(me) }
+		:: break
+		od;
+		if
+		:: tracked[me] -> unmap_iommufd(me)
+		:: else
+		fi;
+		atomic { iommufd[me] = false; type1[me] = false };
 		/* Keep the blocks, or be another file from now on. */
 		if
 		:: true
@@ -263,6 +355,12 @@ proctype remove()
 #ifndef WITHOUT_ZAP
 	zap();
 #endif
+#ifndef WITHOUT_DMA_REVOKE
+	/* egm_region_revoke_dma() */
+	atomic { !dma_lock -> dma_lock = true };
+	atomic { tracked[1] = false; iommufd[1] = false };
+	dma_lock = false;
+#endif
 	revoked = true
 }
 
@@ -292,6 +390,7 @@ proctype monitor()
 end:	do
 	:: atomic { revoked && ((pte[1] && !filling[1]) || (pte[2] && !filling[2])) ->
 		assert(false) }
+	:: atomic { revoked && (iommufd[1] || iommufd[2]) -> assert(false) }
 	:: atomic { poisoned && blocked &&
 		    ((pte[1] && !filling[1]) || (pte[2] && !filling[2])) ->
 		assert(false) }
