@@ -91,23 +91,37 @@ def properties(scene, gpu):
     return {k: v if v == [] else number(v) for k, v in props.items() if v is not None}
 
 
-def write_ssdt(scene, path):
-    """Compile a secondary table that gives each GPU its _DSD."""
+def dsd(props):
+    """Firmware properties as AML."""
+    words = ", ".join(f'Package () {{ "{k}", {"Package () {}" if v == [] else hex(v)} }}'
+                      for k, v in props.items())
+    return f'Name (_DSD, Package () {{ ToUUID ("{DSD_UUID}"), Package () {{ {words} }} }})'
+
+
+def ssdt(scene):
+    """The source of a secondary table that gives each GPU its _DSD.
+
+    QEMU's own table describes each slot in use from 11 on, by its device and function
+    number, and the kernel takes one device an address alone: the table adds one where there
+    is none. It decides when it is loaded, so that no version has to be known.
+    """
     asl = ['DefinitionBlock ("", "SSDT", 2, "NVEGM", "EGMGPUS", 1) {',
-           "External (\\_SB.PCI0, DeviceObj)", "Scope (\\_SB.PCI0) {"]
+           "External (\\_SB.PCI0, DeviceObj)"]
     for gpu in scene["gpus"]:
-        slot = number(gpu["slot"])
-        asl.append(f"Device (G{slot:03X}) {{ Name (_ADR, {slot << 16:#x})")
-        props = ", ".join(f'Package () {{ "{k}", {"Package () {}" if v == [] else hex(v)} }}'
-                          for k, v in properties(scene, gpu).items())
-        if props:
-            asl.append(f'Name (_DSD, Package () {{ ToUUID ("{DSD_UUID}"), '
-                       f"Package () {{ {props} }} }})")
-        asl.append("}")
-    asl.append("} }")
+        slot, props = number(gpu["slot"]), properties(scene, gpu)
+        there, words = f"\\_SB.PCI0.S{slot << 3:02X}", dsd(props) if props else ""
+        asl += [f"External ({there}, DeviceObj)",
+                f"If (CondRefOf ({there})) {{ Scope ({there}) {{ {words} }} }}",
+                f"Else {{ Scope (\\_SB.PCI0) {{ Device (G{slot:03X}) {{",
+                f"Name (_ADR, {slot << 16:#x}) {words} }} }} }}"]
+    return "\n".join(asl + ["}"]) + "\n"
+
+
+def write_ssdt(scene, path):
+    """Compile it."""
     source = path.removesuffix(".aml") + ".asl"
     with open(source, "w", encoding="utf-8") as f:
-        f.write("\n".join(asl) + "\n")
+        f.write(ssdt(scene))
     run = subprocess.run(["iasl", "-p", path, source], capture_output=True, text=True,
                          check=False)
     if run.returncode:
