@@ -21,6 +21,8 @@ A scenario is a JSON file:
     properties       names and values that override these; null removes one, [] makes
                      it one that is no number
   devices            further QEMU devices
+  nodes              PXMs whose regions appear once the GPUs are bound (default: of each
+                     region that a GPU has); the harness stops if they differ
 
 Addresses, slots and properties may be written as strings, so that they can be hexadecimal.
 """
@@ -40,7 +42,8 @@ DIRTY_LEN = 4 << 10
 
 
 KNOWN = {
-    "scenario": {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices"},
+    "scenario": {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices",
+                 "nodes"},
     "regions": {"spa", "mib", "node", "fill", "memory", "retired"},
     "gpus": {"slot", "region", "properties"},
     "retired": {"spa", "pages", "at"},
@@ -73,6 +76,13 @@ def load(name):
             check(name, where, part)
             check(name, "retired", part.get("retired", {}))
     return {"memory_mib": 2048, "cpus": 2, "regions": [], "gpus": [], "devices": []} | scene
+
+
+def nodes(scene):
+    """The device nodes that must be there when the GPUs are bound, as ls sorts them."""
+    pxms = scene.get("nodes", {scene["regions"][g["region"]]["node"]
+                               for g in scene["gpus"] if "region" in g})
+    return sorted(f"egm{pxm}" for pxm in pxms)
 
 
 def properties(scene, gpu):
