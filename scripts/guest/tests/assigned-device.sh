@@ -5,7 +5,7 @@
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 . /egm/bin/console.sh
-plan 18
+plan 24
 
 edu=0000:00:1d.0
 modprobe vfio-pci
@@ -74,4 +74,17 @@ end_guest first
 QEMU=10.0 start old dma egm4=256M
 check "QEMU 10.0, which maps by address, does DMA through iommufd" dma_right old 1
 check "and ends" end_guest old
+
+# Unbinding takes the region from guest and device, at once.
+start loop dmaloop egm4=256M
+check "a guest does DMA without end" dma_right loop 2
+egm_unbind egm4
+check "unbinding does not wait for it" nodes_are egm5
+noticed() { guest_gone || grep -aqi 'kvm run failed\|bad address' /tmp/loop; }
+check "the guest stops" wait_until 60 noticed
+kill_guest
+check "the kernel has nothing to complain about" kernel_is_quiet
+egm_bind egm4
+check "the region comes back" nodes_are egm4 egm5
+check "and is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
 done_testing

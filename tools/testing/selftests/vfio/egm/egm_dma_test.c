@@ -245,6 +245,88 @@ TEST_F(dma, mapped_bar_does_not_keep_its_device)
 	EXPECT_TRUE(edu_bind(self->pci[EDU]));
 }
 
+/* A container with the edu device; false if that fails. */
+static bool container_up(FIXTURE_DATA(dma) *self)
+{
+	self->container = open("/dev/vfio/vfio", O_RDWR);
+	self->group[EDU] = open_group(self->pci[EDU]);
+	if (self->container < 0 || self->group[EDU] < 0 ||
+	    ioctl(self->group[EDU], VFIO_GROUP_SET_CONTAINER, &self->container) ||
+	    ioctl(self->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return false;
+	self->device[EDU] = ioctl(self->group[EDU], VFIO_GROUP_GET_DEVICE_FD, self->pci[EDU]);
+	if (self->device[EDU] < 0)
+		return false;
+	self->bar = edu_enable(self->device[EDU]);
+	return self->bar != MAP_FAILED;
+}
+
+static void container_down(FIXTURE_DATA(dma) *self)
+{
+	munmap(self->bar, EDU_BAR_LEN);
+	close(self->device[EDU]);
+	close(self->device[GPU]);
+	close(self->group[EDU]);
+	close(self->group[GPU]);
+	close(self->container);
+}
+
+/*
+ * A VMM is killed while its device can do DMA. The kernel closes descriptors from the highest
+ * down, so it matters which of device and region is the higher one.
+ */
+static void killed(struct __test_metadata *_metadata, FIXTURE_DATA(dma) *self, bool first)
+{
+	int ready[2], status, i, ret = EBUSY;
+	pid_t vmm;
+	char byte;
+
+	close(self->fd);
+	container_down(self);
+	ASSERT_EQ(0, pipe(ready));
+	vmm = fork();
+	if (!vmm) {
+		self->fd = first ? egm_open() : -1;
+		if (!container_up(self))
+			_exit(1);
+		if (!first)
+			self->fd = egm_open();
+		self->p = egm_map(self->fd, 0, LEN);
+		if (self->p == MAP_FAILED || map_dma(self->container, self->p, 0, LEN) ||
+		    !edu_copied(self->bar, self->p, 0, TO))
+			_exit(2);
+		if (write(ready[1], "", 1) != 1)
+			_exit(3);
+		pause();
+	}
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	kill(vmm, SIGKILL);
+	self->fd = egm_open();
+	for (i = 0; i < 5000 && ret == EBUSY; i++) {
+		ret = egm_map_errno(self->fd, 0, LEN, MAP_SHARED);
+		usleep(1000);
+	}
+	EXPECT_EQ(0, ret);
+	self->p = egm_map(self->fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));
+	munmap(self->p, LEN);
+	ASSERT_EQ(vmm, waitpid(vmm, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	close(ready[0]);
+}
+
+TEST_F(dma, killed_vmm_with_the_region_below_the_device)
+{
+	killed(_metadata, self, true);
+}
+
+TEST_F(dma, killed_vmm_with_the_region_above_the_device)
+{
+	killed(_metadata, self, false);
+}
+
 /* The container is kept by another process when the VMM is gone. */
 TEST_F(dma, container_of_another_process_holds_the_file)
 {
@@ -266,12 +348,7 @@ TEST_F(dma, container_of_another_process_holds_the_file)
 	}
 	munmap(self->p, LEN);
 	close(self->fd);
-	munmap(self->bar, EDU_BAR_LEN);
-	close(self->device[EDU]);
-	close(self->device[GPU]);
-	close(self->group[EDU]);
-	close(self->group[GPU]);
-	close(self->container);
+	container_down(self);
 	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
 	ASSERT_EQ(1, write(go[1], "", 1));
 	ASSERT_EQ(keeper, waitpid(keeper, &status, 0));

@@ -303,6 +303,62 @@ TEST_F(iommufd, file_is_held_by_another_process)
 	close(other);
 }
 
+/*
+ * A VMM is killed while its device can do DMA. The kernel closes descriptors from the highest
+ * down, so it matters which of device and region is the higher one.
+ */
+static void killed(struct __test_metadata *_metadata, struct rig *rig, int *fd, bool first)
+{
+	int ready[2], status, i, ret = EBUSY;
+	char byte, *p;
+	pid_t vmm;
+
+	close(*fd);
+	rig_down(rig);
+	ASSERT_EQ(0, pipe(ready));
+	vmm = fork();
+	if (!vmm) {
+		*fd = first ? egm_open() : -1;
+		if (!rig_up(rig))
+			_exit(1);
+		if (!first)
+			*fd = egm_open();
+		p = egm_map(*fd, 0, LEN);
+		if (p == MAP_FAILED || map_file(rig, *fd, 0, 0, LEN) ||
+		    !edu_copied(rig->bar, p, 0, EGM_BLOCK))
+			_exit(2);
+		if (write(ready[1], "", 1) != 1)
+			_exit(3);
+		pause();
+	}
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	kill(vmm, SIGKILL);
+	*fd = egm_open();
+	for (i = 0; i < 5000 && ret == EBUSY; i++) {
+		ret = egm_map_errno(*fd, 0, LEN, MAP_SHARED);
+		usleep(1000);
+	}
+	EXPECT_EQ(0, ret);
+	p = egm_map(*fd, 0, LEN);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(LEN, egm_first_nonzero(p, LEN));
+	munmap(p, LEN);
+	ASSERT_EQ(vmm, waitpid(vmm, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	close(ready[0]);
+}
+
+TEST_F(iommufd, killed_vmm_with_the_region_below_the_device)
+{
+	killed(_metadata, &self->rig, &self->fd, true);
+}
+
+TEST_F(iommufd, killed_vmm_with_the_region_above_the_device)
+{
+	killed(_metadata, &self->rig, &self->fd, false);
+}
+
 /* A copy of the mapping in another address space holds the file as well. */
 TEST_F(iommufd, file_is_held_by_a_copy)
 {
