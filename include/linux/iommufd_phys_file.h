@@ -18,7 +18,9 @@ struct file_operations;
  * struct iommufd_phys_user - a range of a physical file that iommufd maps
  * @elm: for the provider, from a successful attach to detach
  * @revoke: unmap the range from every IOMMU page table, for good. On return no device
- *	    reaches it. It is idempotent. May sleep; the provider must not hold a lock that
+ *	    reaches it through one. A hardware queue in it has its physical address until
+ *	    its owner destroys the queue: the memory must stay the file's until release.
+ *	    It is idempotent. May sleep; the provider must not hold a lock that
  *	    it takes in attach or detach around anything but lists of users
  */
 struct iommufd_phys_user {
@@ -35,7 +37,7 @@ struct iommufd_phys_user {
  *	    the file's until its release. @start and @len are multiples of PAGE_SIZE, @len
  *	    is not 0, their sum may wrap. From its return on, or earlier, the provider may
  *	    call @user->revoke. Set *@phys before that. Return 0 or a negative errno,
- *	    which the ioctl returns
+ *	    which the ioctl returns; @user is then on no list, and no revoke is running
  * @detach: iommufd has unmapped the range and does not know @user after the return; waits
  *	    for a revoke in progress
  * @elm: for iommufd

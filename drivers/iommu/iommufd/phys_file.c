@@ -102,9 +102,6 @@ iopt_phys_file_attach(struct iommufd_phys_provider *provider, struct file *file,
 	u64 first = start - start_byte;
 	int rc;
 
-	if (length / PAGE_SIZE >= U32_MAX)
-		return ERR_PTR(-EINVAL);
-
 	struct iopt_phys_file *phys_file __free(kfree) =
 		kzalloc_obj(*phys_file, GFP_KERNEL_ACCOUNT);
 	if (!phys_file)
@@ -113,6 +110,11 @@ iopt_phys_file_attach(struct iommufd_phys_provider *provider, struct file *file,
 	pages = iopt_alloc_file_pages(file, start_byte, start, length, writable);
 	if (IS_ERR(pages))
 		return pages;
+	/* What a batch of PFNs counts with */
+	if (pages->npages > U32_MAX) {
+		iopt_put_pages(pages);
+		return ERR_PTR(-EINVAL);
+	}
 
 	/*
 	 * A provider can revoke under a lock that user space can make it take in a fault,
@@ -185,6 +187,7 @@ static struct file *iopt_phys_file_at(unsigned long addr, unsigned long length,
 	guard(mmap_read_lock)(mm);
 	vma = vma_lookup(mm, addr);
 	if (!vma || !vma->vm_file || !(vma->vm_flags & VM_PFNMAP) ||
+	    !(vma->vm_flags & VM_MAYSHARE) ||
 	    length > vma->vm_end - addr || !(vma->vm_flags & VM_READ) ||
 	    (writable && !(vma->vm_flags & VM_WRITE)))
 		return NULL;
@@ -245,7 +248,7 @@ void iopt_phys_file_release(struct iopt_phys_file *phys_file)
  * memory stays the file's until the range is unlocked and unmapped.
  *
  * Return: 0; -ENOENT if @iova is no address of a physical file; -EFAULT if the range is
- * not inside one mapping; -EBUSY if that is about to be unmapped; -ENODEV if it was revoked.
+ * not inside one mapping; -EPERM if the mapping is not readable; -ENODEV if it was revoked.
  */
 int iopt_phys_file_lock(struct io_pagetable *iopt, unsigned long iova,
 			unsigned long length, phys_addr_t *phys)
@@ -260,8 +263,8 @@ int iopt_phys_file_lock(struct io_pagetable *iopt, unsigned long iova,
 		return -ENOENT;
 	if (length > iopt_area_last_iova(area) - iova + 1)
 		return -EFAULT;
-	if (area->prevent_access)
-		return -EBUSY;
+	if (!(area->iommu_prot & IOMMU_READ))
+		return -EPERM;
 
 	guard(mutex)(&pages->mutex);
 	if (iopt_dmabuf_revoked(pages))

@@ -37,13 +37,13 @@ reset() { monitor "$1" system_reset; dma_right "$1" "$2"; }
 # replug NAME WORDS - the device goes, and comes back
 replug() {
 	monitor "$1" 'device_del dev0'
-	wait_until 60 in_guest_no_device "$1" || return 1
+	sleep 10
+	tell "$1" dma
+	wait_says "$1" 'dma: no device' || return 1
 	monitor "$1" "device_add vfio-pci,host=$edu,id=dev0,bus=port0$2"
 	sleep 5
 	dma_again "$1" "$3"
 }
-
-in_guest_no_device() { tell "$1" dma; sleep 1; says "$1" 'dma: no device'; }
 
 # whole NAME PLUG - what is asked of iommufd and of type1
 whole() {

@@ -22,8 +22,9 @@ by_fd() { EGM_PATH=/proc/self/fd/9 egm-guest boot egm4=256M 9<>/dev/egm4 </dev/n
 fd_refused() { ! AS=vm:vm by_fd && grep -i 'permission denied' /tmp/u3; }
 fd_opened() { AS=vm:kvm by_fd && grep 'guest: switching off' /tmp/u3; }
 no_fdset() {
-	! EGM_PATH=/dev/fdset/1 QEMU_WORDS='-add-fd fd=9,set=1' \
-		egm-guest boot egm4=256M 9<>/dev/egm4 </dev/null >/tmp/u3 2>&1 &&
+	! timeout 60 qemu-system-aarch64 -M virt -nodefaults -display none -add-fd fd=9,set=1 \
+		-object memory-backend-file,id=m0,mem-path=/dev/fdset/1,size=256M,share=on \
+		9<>/dev/egm4 </dev/null >/tmp/u3 2>&1 &&
 		grep 'open backing store /dev/fdset/1' /tmp/u3
 }
 start() { AS=vm:kvm start_guest u2 mark UNPRIVILEGED egm4=256M && wait_says u2 'guest: marked'; }

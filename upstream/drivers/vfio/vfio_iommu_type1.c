@@ -30,10 +30,13 @@ static int vfio_dma_hold_file(struct vfio_dma *dma, struct vm_area_struct *vma)
 	if (!file || !(file->f_op->fop_flags & FOP_PFNMAP_REF))
 		return 0;
 
-	/* The newest entry is the file of the pages before, nearly always. */
-	held = list_first_entry_or_null(&dma->files, struct vfio_dma_file, next);
-	if (held && held->file == file)
-		return 0;
+	/* The first entry is the file of the pages before, nearly always. */
+	list_for_each_entry(held, &dma->files, next) {
+		if (held->file == file) {
+			list_move(&held->next, &dma->files);
+			return 0;
+		}
+	}
 
 	held = kmalloc_obj(*held, GFP_KERNEL_ACCOUNT);
 	if (!held)

@@ -287,7 +287,8 @@ void egm_region_release_blocks(struct egm_region *region,
 int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user)
 {
 	guard(mutex)(&region->dma_lock);
-	if (egm_region_is_gone(region))
+	/* egm_region_revoke() sets it before it takes dma_lock. */
+	if (READ_ONCE(region->gone))
 		return -ENODEV;
 	list_add(&user->elm, &region->dma_users);
 	return 0;

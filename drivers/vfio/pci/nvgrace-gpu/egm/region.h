@@ -52,7 +52,7 @@ struct resource;
  *	egm_chardev.lock, or all below but mf_mutex
  *
  *	egm_region.dma_lock
- *	egm_region.lock, or the mutex of iommufd's pages, which nests with none of ours
+ *	the mutex of iommufd's pages, which nests with none of ours
  *
  *	mmap_lock, or the lock of a VMA
  *	egm_region.lock

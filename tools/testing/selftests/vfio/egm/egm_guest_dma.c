@@ -29,7 +29,7 @@ static uint64_t physical(const void *p)
 }
 
 /* Registers of the device, which decodes memory and does DMA after this; or MAP_FAILED. */
-static uint32_t *enable(const char *pci)
+static uint32_t *device_on(const char *pci)
 {
 	char path[PATH_MAX];
 	uint16_t command;
@@ -99,7 +99,7 @@ int main(int argc, char *argv[])
 		printf("dma: no device\n");
 		return 1;
 	}
-	bar = enable(pci);
+	bar = device_on(pci);
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
 	if (bar == MAP_FAILED || p == MAP_FAILED) {
