@@ -246,7 +246,7 @@ TEST_F(dma, mapped_bar_does_not_keep_its_device)
 }
 
 /* A container with the edu device; false if that fails. */
-static bool container_up(FIXTURE_DATA(dma) *self)
+static bool container_up(struct _test_data_dma *self)
 {
 	self->container = open("/dev/vfio/vfio", O_RDWR);
 	self->group[EDU] = open_group(self->pci[EDU]);
@@ -261,7 +261,7 @@ static bool container_up(FIXTURE_DATA(dma) *self)
 	return self->bar != MAP_FAILED;
 }
 
-static void container_down(FIXTURE_DATA(dma) *self)
+static void container_down(struct _test_data_dma *self)
 {
 	munmap(self->bar, EDU_BAR_LEN);
 	close(self->device[EDU]);
@@ -275,7 +275,7 @@ static void container_down(FIXTURE_DATA(dma) *self)
  * A VMM is killed while its device can do DMA. The kernel closes descriptors from the highest
  * down, so it matters which of device and region is the higher one.
  */
-static void killed(struct __test_metadata *_metadata, FIXTURE_DATA(dma) *self, bool first)
+static void killed(struct __test_metadata *_metadata, struct _test_data_dma *self, bool first)
 {
 	int ready[2], status, i, ret = EBUSY;
 	pid_t vmm;

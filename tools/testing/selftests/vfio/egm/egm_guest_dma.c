@@ -12,7 +12,7 @@
 
 #define SAMPLES		16
 
-/* Physical address of a page of this process, which is locked; 0 if unknown. */
+/* Physical address of locked memory of this process; 0 if unknown. */
 static uint64_t physical(const void *p)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -25,7 +25,8 @@ static uint64_t physical(const void *p)
 	    sizeof(entry))
 		entry = 0;
 	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * page;
+	entry &= (1ULL << 55) - 1;
+	return entry ? entry * page + (uintptr_t)p % page : 0;
 }
 
 /* Registers of the device, which decodes memory and does DMA after this; or MAP_FAILED. */

@@ -39,29 +39,6 @@ FIXTURE_TEARDOWN_PARENT(iommufd)
 	EXPECT_TRUE(egm_bind_again());
 }
 
-static int map_file(struct rig *rig, int fd, uint64_t start, uint64_t iova, uint64_t len)
-{
-	return ioas_map_file(rig->iommufd, rig->ioas, fd, start, iova, len);
-}
-
-static int unmap(struct rig *rig, uint64_t iova, uint64_t len)
-{
-	return ioas_unmap(rig->iommufd, rig->ioas, iova, len);
-}
-
-/* Memory of this process, at @iova for the device. */
-static char *map_beside(struct rig *rig, uint64_t iova)
-{
-	char *q = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		       -1, 0);
-
-	if (q != MAP_FAILED && ioas_map(rig->iommufd, rig->ioas, q, iova, EGM_BLOCK)) {
-		munmap(q, EGM_BLOCK);
-		return MAP_FAILED;
-	}
-	return q;
-}
-
 /* The rig works: whatever is refused below is not refused for a fault of its own. */
 TEST_F(iommufd, anonymous_memory_is_mapped)
 {
@@ -383,17 +360,6 @@ TEST_F(iommufd, file_is_held_by_a_copy)
 	close(other);
 }
 
-/* The mark that was in the memory does not come out of the device's buffer. */
-static bool device_reads(struct __test_metadata *_metadata, struct rig *rig, uint64_t iova,
-			 char *q)
-{
-	memset(q, 0, 2 * EDU_DMA_LEN);
-	EXPECT_TRUE(edu_copy(rig->bar, BESIDE, EDU_BUFFER, 0));
-	EXPECT_TRUE(edu_copy(rig->bar, iova, EDU_BUFFER, 0));
-	EXPECT_TRUE(edu_copy(rig->bar, EDU_BUFFER, BESIDE + EDU_DMA_LEN, EDU_TO_RAM));
-	return q[EDU_DMA_LEN] == 0x5a && q[2 * EDU_DMA_LEN - 1] == 0x5a;
-}
-
 TEST_F(iommufd, unbind_revokes)
 {
 	char *q = map_beside(&self->rig, BESIDE);
@@ -405,18 +371,18 @@ TEST_F(iommufd, unbind_revokes)
 	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, self->p, 6 * LEN, LEN));
 	memset(self->p, 0x5a, EDU_DMA_LEN);
-	ASSERT_TRUE(device_reads(_metadata, &self->rig, 0, q));
-	ASSERT_TRUE(device_reads(_metadata, &self->rig, 6 * LEN, q));
+	ASSERT_TRUE(device_reads(&self->rig, BESIDE, 0, q));
+	ASSERT_TRUE(device_reads(&self->rig, BESIDE, 6 * LEN, q));
 
 	ASSERT_EQ(0, egm_adev_unbind());
-	EXPECT_FALSE(device_reads(_metadata, &self->rig, 0, q));
-	EXPECT_FALSE(device_reads(_metadata, &self->rig, 6 * LEN, q));
+	EXPECT_FALSE(device_reads(&self->rig, BESIDE, 0, q));
+	EXPECT_FALSE(device_reads(&self->rig, BESIDE, 6 * LEN, q));
 	EXPECT_EQ(ENODEV, map_file(&self->rig, self->fd, 0, 2 * LEN, LEN));
 	EXPECT_EQ(ENODEV, ioas_map(self->rig.iommufd, self->rig.ioas, self->p, 2 * LEN, LEN));
 
 	/* Detach and attach leave a revoked range as it is; then each lets go. */
 	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, self->rig.ioas));
-	EXPECT_FALSE(device_reads(_metadata, &self->rig, 0, q));
+	EXPECT_FALSE(device_reads(&self->rig, BESIDE, 0, q));
 	EXPECT_EQ(0, unmap(&self->rig, 6 * LEN, LEN));
 	munmap(self->p, LEN);
 	close(self->fd);

@@ -52,4 +52,41 @@ static inline void rig_down(struct rig *rig)
 	close(rig->iommufd);
 }
 
+static inline int map_file(struct rig *rig, int fd, uint64_t start, uint64_t iova,
+			   uint64_t len)
+{
+	return ioas_map_file(rig->iommufd, rig->ioas, fd, start, iova, len);
+}
+
+static inline int unmap(struct rig *rig, uint64_t iova, uint64_t len)
+{
+	return ioas_unmap(rig->iommufd, rig->ioas, iova, len);
+}
+
+/* Memory of this process, at @iova for the device. */
+static inline char *map_beside(struct rig *rig, uint64_t iova)
+{
+	char *q = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (q != MAP_FAILED && ioas_map(rig->iommufd, rig->ioas, q, iova, EGM_BLOCK)) {
+		munmap(q, EGM_BLOCK);
+		return MAP_FAILED;
+	}
+	return q;
+}
+
+/*
+ * Does the device get the mark 0x5a from @iova? Its buffer has zeroes from @beside before,
+ * which is @q, of two pages, for this process.
+ */
+static inline bool device_reads(struct rig *rig, uint64_t beside, uint64_t iova, char *q)
+{
+	memset(q, 0, 2 * EDU_DMA_LEN);
+	return edu_copy(rig->bar, beside, EDU_BUFFER, 0) &&
+	       edu_copy(rig->bar, iova, EDU_BUFFER, 0) &&
+	       edu_copy(rig->bar, EDU_BUFFER, beside + EDU_DMA_LEN, EDU_TO_RAM) &&
+	       q[EDU_DMA_LEN] == 0x5a && q[2 * EDU_DMA_LEN - 1] == 0x5a;
+}
+
 #endif /* EGM_RIG_H */
