@@ -223,6 +223,16 @@ TEST_F(dma, failed_mapping_holds_nothing)
 	self->fd = egm_open();
 }
 
+static void container_down(struct _test_data_dma *self)
+{
+	munmap(self->bar, EDU_BAR_LEN);
+	close(self->device[EDU]);
+	close(self->device[GPU]);
+	close(self->group[EDU]);
+	close(self->group[GPU]);
+	close(self->container);
+}
+
 /*
  * A VMM maps its devices' BARs into its own container. If that held the file of the device,
  * neither would ever be released, and no driver could have the device.
@@ -232,12 +242,7 @@ TEST_F(dma, mapped_bar_does_not_keep_its_device)
 	char path[PATH_MAX];
 
 	ASSERT_EQ(0, map_dma(self->container, self->bar, 0, sysconf(_SC_PAGESIZE)));
-	munmap(self->bar, EDU_BAR_LEN);
-	close(self->device[EDU]);
-	close(self->device[GPU]);
-	close(self->group[EDU]);
-	close(self->group[GPU]);
-	close(self->container);
+	container_down(self);
 	/* Waits for the last user, and would wait for ever. */
 	ASSERT_EQ(0, egm_write("/sys/bus/pci/drivers/vfio-pci/unbind", self->pci[EDU]));
 	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", self->pci[EDU]);
@@ -261,23 +266,13 @@ static bool container_up(struct _test_data_dma *self)
 	return self->bar != MAP_FAILED;
 }
 
-static void container_down(struct _test_data_dma *self)
-{
-	munmap(self->bar, EDU_BAR_LEN);
-	close(self->device[EDU]);
-	close(self->device[GPU]);
-	close(self->group[EDU]);
-	close(self->group[GPU]);
-	close(self->container);
-}
-
 /*
  * A VMM is killed while its device can do DMA. The kernel closes descriptors from the highest
  * down, so it matters which of device and region is the higher one.
  */
 static void killed(struct __test_metadata *_metadata, struct _test_data_dma *self, bool first)
 {
-	int ready[2], status, i, ret = EBUSY;
+	int ready[2], status;
 	pid_t vmm;
 	char byte;
 
@@ -303,11 +298,7 @@ static void killed(struct __test_metadata *_metadata, struct _test_data_dma *sel
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
 	kill(vmm, SIGKILL);
 	self->fd = egm_open();
-	for (i = 0; i < 5000 && ret == EBUSY; i++) {
-		ret = egm_map_errno(self->fd, 0, LEN, MAP_SHARED);
-		usleep(1000);
-	}
-	EXPECT_EQ(0, ret);
+	EXPECT_EQ(0, egm_wait_free(self->fd, LEN));
 	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
 	EXPECT_EQ(LEN, egm_first_nonzero(self->p, LEN));

@@ -77,16 +77,18 @@ static inline char *map_beside(struct rig *rig, uint64_t iova)
 }
 
 /*
- * Does the device get the mark 0x5a from @iova? Its buffer has zeroes from @beside before,
- * which is @q, of two pages, for this process.
+ * Does the device get the mark 0x5a from @iova? 1 if so, 0 if not, -1 if it does not come to
+ * an end. Its buffer has zeroes from @beside before, which is @q, of two pages, for this
+ * process.
  */
-static inline bool device_reads(struct rig *rig, uint64_t beside, uint64_t iova, char *q)
+static inline int device_reads(struct rig *rig, uint64_t beside, uint64_t iova, char *q)
 {
 	memset(q, 0, 2 * EDU_DMA_LEN);
-	return edu_copy(rig->bar, beside, EDU_BUFFER, 0) &&
-	       edu_copy(rig->bar, iova, EDU_BUFFER, 0) &&
-	       edu_copy(rig->bar, EDU_BUFFER, beside + EDU_DMA_LEN, EDU_TO_RAM) &&
-	       q[EDU_DMA_LEN] == 0x5a && q[2 * EDU_DMA_LEN - 1] == 0x5a;
+	if (!edu_copy(rig->bar, beside, EDU_BUFFER, 0) ||
+	    !edu_copy(rig->bar, iova, EDU_BUFFER, 0) ||
+	    !edu_copy(rig->bar, EDU_BUFFER, beside + EDU_DMA_LEN, EDU_TO_RAM))
+		return -1;
+	return q[EDU_DMA_LEN] == 0x5a && q[2 * EDU_DMA_LEN - 1] == 0x5a;
 }
 
 #endif /* EGM_RIG_H */

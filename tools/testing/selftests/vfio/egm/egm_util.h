@@ -86,6 +86,18 @@ static inline int egm_map_errno(int fd, uint64_t offset, size_t len, int flags)
 	return 0;
 }
 
+/* Wait until no other file owns the first @len bytes, five seconds at most; 0 or an errno. */
+static inline int egm_wait_free(int fd, size_t len)
+{
+	int i, ret = EBUSY;
+
+	for (i = 0; i < 5000 && ret == EBUSY; i++) {
+		ret = egm_map_errno(fd, 0, len, MAP_SHARED);
+		usleep(1000);
+	}
+	return ret;
+}
+
 /* Offset of the first byte that is not zero, or @len if there is none. */
 static inline size_t egm_first_nonzero(const void *p, size_t len)
 {
