@@ -6,13 +6,12 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <linux/vfio.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "egm_edu.h"
 #include "egm_harness.h"
 #include "egm_touch.h"
+#include "egm_type1.h"
 
 #define LEN		(32 * EGM_BLOCK)
 #define TO		(3 * EGM_BLOCK)
@@ -28,18 +27,6 @@ FIXTURE(dma) {
 	uint32_t *bar;
 	char pci[2][32];
 };
-
-/* The IOMMU group of a device that a vfio driver has. */
-static int open_group(const char *pci)
-{
-	char path[PATH_MAX], link[PATH_MAX] = { };
-
-	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/iommu_group", pci);
-	if (readlink(path, link, sizeof(link) - 1) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "/dev/vfio/%.16s", strrchr(link, '/') + 1);
-	return open(path, O_RDWR);
-}
 
 FIXTURE_SETUP(dma)
 {
@@ -77,25 +64,6 @@ FIXTURE_SETUP(dma)
 FIXTURE_TEARDOWN_PARENT(dma)
 {
 	EXPECT_TRUE(egm_bind_again());
-}
-
-static int map_dma(int container, void *p, uint64_t iova, uint64_t len)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map), .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)p, .iova = iova, .size = len,
-	};
-
-	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? errno : 0;
-}
-
-static int unmap_dma(int container, uint64_t iova, uint64_t len)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .iova = iova, .size = len,
-	};
-
-	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? errno : 0;
 }
 
 /* From one place of the region to another, through the device. */
@@ -253,15 +221,13 @@ TEST_F(dma, mapped_bar_does_not_keep_its_device)
 /* A container with the edu device; false if that fails. */
 static bool container_up(struct _test_data_dma *self)
 {
-	self->container = open("/dev/vfio/vfio", O_RDWR);
-	self->group[EDU] = open_group(self->pci[EDU]);
-	if (self->container < 0 || self->group[EDU] < 0 ||
-	    ioctl(self->group[EDU], VFIO_GROUP_SET_CONTAINER, &self->container) ||
-	    ioctl(self->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+	struct type1 one;
+
+	if (!type1_up(&one, self->pci[EDU]))
 		return false;
-	self->device[EDU] = ioctl(self->group[EDU], VFIO_GROUP_GET_DEVICE_FD, self->pci[EDU]);
-	if (self->device[EDU] < 0)
-		return false;
+	self->container = one.container;
+	self->group[EDU] = one.group;
+	self->device[EDU] = one.device;
 	self->bar = edu_enable(self->device[EDU]);
 	return self->bar != MAP_FAILED;
 }
