@@ -11,6 +11,8 @@ A scenario is a JSON file:
     spa, mib         where, and how much
     node             QEMU's NUMA node, which is the PXM in SRAT
     fill             "dirty": not zero at the start; absent: zero, costs nothing
+    backing_mib      the region shows that much memory over and over, for one whose content
+                     does not matter and that would not fit into the build machine
     memory           "anonymous": backed as the host's own memory is, not by a file
     retired          { "spa": ..., "pages": [...] }: firmware's table and where
                      it is; "pages" may also be { "raw": [u64, ...] }; "at" bytes
@@ -44,7 +46,7 @@ DIRTY_LEN = 4 << 10
 KNOWN = {
     "scenario": {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices",
                  "nodes"},
-    "regions": {"spa", "mib", "node", "fill", "memory", "retired"},
+    "regions": {"spa", "mib", "backing_mib", "node", "fill", "memory", "retired"},
     "gpus": {"slot", "region", "properties"},
     "retired": {"spa", "pages", "at"},
 }
@@ -144,9 +146,20 @@ def dirty_block(offset):
     return struct.pack("<Q", offset ^ 0xA5A5_5A5A_C3C3_3C3C) * (DIRTY_LEN // 8)
 
 
+def backing(scene, index):
+    """Where a region's content is: None for anonymous memory."""
+    region = scene["regions"][index]
+    if region.get("memory") == "anonymous":
+        return None
+    if "backing_mib" in region:
+        # No file of a disk, which each pass over it would be written to.
+        return f"/proc/{os.getpid()}/fd/{os.memfd_create(f'region{index}')}"
+    return os.path.join(scene["backing"], f"region{index}")
+
+
 def write_region(path, region):
     """A region's content: sparse, and dirty all over where it is asked for."""
-    size = region["mib"] << 20
+    size = region.get("backing_mib", region["mib"]) << 20
     with open(path, "wb") as f:
         f.truncate(size)
         if region.get("fill") == "dirty":
@@ -185,11 +198,13 @@ def qemu_words(scene, work):
         words += ["-numa", f"node,nodeid={node}"]
     dimms = []
     for n, region in enumerate(scene["regions"]):
-        path = None
-        if region.get("memory") != "anonymous":
-            path = os.path.join(scene["backing"], f"region{n}")
+        path = backing(scene, n)
+        if path:
             write_region(path, region)
-        dimms.append((path, region["mib"] << 20, region["node"], number(region["spa"])))
+        view = region.get("backing_mib", region["mib"])
+        for at in range(0, region["mib"], view):
+            dimms.append((path, view << 20, region["node"],
+                          number(region["spa"]) + (at << 20)))
         if "retired" in region:
             path = os.path.join(work, f"retired{n}")
             write_retired(path, region["retired"])
