@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The model that egm_fuzz_test compares the driver with: what each page of the region
- * holds and whose it is, and what each page of a fixed arena of addresses maps.
+ * holds and whose it is, what each page of a fixed arena of addresses maps, and which
+ * files devices map.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -18,11 +19,13 @@
 #define MAX_VPAGES	(ARENA_BLOCKS * (EGM_BLOCK >> 12))
 #define NOBODY		-1
 #define MAX_BAD		12
+#define MAX_DMA		6
 
-/* An open file of the region: alive while a descriptor or a page of a mapping is. */
+/* An open file of the region: alive while a descriptor, a page of a mapping or a DMA mapping is. */
 struct file {
 	int fds;
 	int vpages;
+	int dma;
 	bool gone;
 };
 
@@ -35,6 +38,7 @@ struct vpage {
 
 static struct file files[MAX_FILES];
 static int fd_of[MAX_FDS], file_of[MAX_FDS];	/* -1: free */
+static int dma_file[MAX_DMA];			/* NOBODY: free */
 static int owner[BLOCKS];
 static uint64_t content[MAX_RPAGES];
 static bool blocked[MAX_RPAGES], listed[MAX_RPAGES];
@@ -64,12 +68,17 @@ static inline void model_new_region(bool loaded)
 	bound = true;
 }
 
+static inline bool model_alive(int file)
+{
+	return files[file].fds || files[file].vpages || files[file].dma;
+}
+
 /* The last reference of a file may be gone: its blocks are free, and zero but for what is bad. */
 static inline void model_put(int file)
 {
 	unsigned int b, i;
 
-	if (files[file].fds || files[file].vpages || files[file].gone)
+	if (model_alive(file) || files[file].gone)
 		return;
 	for (b = 0; b < BLOCKS; b++) {
 		if (owner[b] != file)
@@ -88,7 +97,7 @@ static inline int model_open(void)
 	int f;
 
 	for (f = 0; f < MAX_FILES; f++)
-		if (!files[f].fds && !files[f].vpages) {
+		if (!model_alive(f)) {
 			files[f] = (struct file) { .fds = 1 };
 			return f;
 		}
@@ -141,6 +150,37 @@ static inline int model_mmap(int file, uint64_t rpage, unsigned int count, bool 
 		if (owner[b] != NOBODY && owner[b] != file)
 			return -EBUSY;
 	return 0;
+}
+
+/* What a DMA mapping of so many pages must say, 0 or -errno. */
+static inline int model_dma_map(int slot, int file, uint64_t rpage, unsigned int count,
+				uint64_t region_pages)
+{
+	int err = model_mmap(file, rpage, count, true, region_pages);
+	unsigned int i;
+
+	if (err)
+		return err;
+	/* The file owns what it asked for, however that ends. */
+	for (i = rpage / per_block; i <= (rpage + count - 1) / per_block; i++)
+		owner[i] = file;
+	for (i = rpage; i < rpage + count; i++)
+		if (blocked[i])
+			return -EHWPOISON;
+	dma_file[slot] = file;
+	files[file].dma++;
+	return 0;
+}
+
+static inline void model_dma_unmap(int slot)
+{
+	int file = dma_file[slot];
+
+	if (file == NOBODY)
+		return;
+	dma_file[slot] = NOBODY;
+	files[file].dma--;
+	model_put(file);
 }
 
 /* Is [first, first + count) of one VMA? */

@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/random.h>
 
-#include "egm_fuzz_memory.h"
+#include "egm_fuzz_dma.h"
 
 static bool op_seek(void)
 {
@@ -149,8 +149,10 @@ static bool op_bind(void)
 				close_slot(i);
 		munmap(arena, (size_t)vpage_count * page);
 		model_unmap(0, vpage_count);
+		if (pick(2) && !dma_open_again())
+			return false;
 	}
-	for (i = 0; i < MAX_FILES && !files[i].fds && !files[i].vpages; i++)
+	for (i = 0; i < MAX_FILES && !model_alive(i); i++)
 		;
 	if (i == MAX_FILES && bad_pages >= MAX_BAD) {
 		model_new_region(true);
@@ -177,6 +179,8 @@ static const struct {
 	{ "madvise", op_madvise, 200 }, { "seek", op_seek, 100 }, { "ioctl", op_ioctl, 200 },
 	{ "poll", op_poll, 100 }, { "sysfs", op_sysfs, 50 }, { "fork", op_fork, 20 },
 	{ "poison", op_poison, 10 }, { "bind", op_bind, 10 },
+	{ "dma file", op_dma_file, 100 }, { "dma addr", op_dma_address, 100 },
+	{ "dma end", op_dma_unmap, 150 },
 };
 
 FIXTURE(fuzz) {
@@ -203,6 +207,9 @@ FIXTURE_SETUP(fuzz)
 	close(fd);
 	for (i = 0; i < MAX_FDS; i++)
 		fd_of[i] = -1;
+	for (i = 0; i < MAX_DMA; i++)
+		dma_file[i] = NOBODY;
+	ASSERT_TRUE(dma_open());
 	for (i = 0; i < MAX_VPAGES; i++)
 		vpages[i].file = NOBODY;
 	model_new_region(true);
