@@ -39,11 +39,14 @@ static inline bool dma_open_again(void)
 
 static inline int pick_dma(bool used)
 {
-	int i, first = pick(MAX_DMA);
+	int i, slot = pick(MAX_DMA);
 
-	for (i = 0; i < MAX_DMA; i++)
-		if ((dma_file[(first + i) % MAX_DMA] != NOBODY) == used)
-			return (first + i) % MAX_DMA;
+	for (i = 0; i < MAX_DMA; i++, slot = (slot + 1) % MAX_DMA) {
+		bool is_used = dma_file[slot] != NOBODY;
+
+		if (is_used == used)
+			return slot;
+	}
 	return -1;
 }
 
