@@ -49,7 +49,7 @@ test: deps-check build ## static checks, KUnit and kselftests in the emulated Gr
 	@scripts/test $(PROFILE)
 
 check: deps-check tree ## static checks, sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
-	@scripts/fetch sparse
+	@scripts/fetch sparse herd
 	@scripts/check
 
 mutants: build ## break the driver in each way a test must notice, and see it noticed

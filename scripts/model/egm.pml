@@ -19,6 +19,7 @@
  *
  * and spin's own search for states in which nobody can go on finds lost wake-ups.
  * Without one of the safeguards (-DWITHOUT_...) one of them must fail: scripts/tests/model.
+ * Memory is sequentially consistent here; the litmus tests beside this file have the barriers.
  */
 
 #define FILES	2
@@ -27,8 +28,10 @@
 
 byte owner = NOBODY;		/* egm_owners, of the block */
 bool gone, stopped;		/* egm_region.gone, egm_scrub.stopped */
-bool zeroed, used, busy;	/* egm_scrub, of the block */
-bool reported, blocked, listed;	/* egm_retired, of the page */
+mtype = { DIRTY, BUSY, ZERO, USED };
+mtype state = DIRTY;		/* egm_scrub, of the block */
+bool blocked, listed;		/* egm_retired, of the page */
+bool unmap;			/* reported, and not yet zapped */
 byte mem = BEFORE;		/* who wrote the page last, 0 for zero */
 
 /* By file, from 1. */
@@ -44,30 +47,32 @@ bool type1[FILES + 1];		/* a vfio_dma maps the block */
 bool revoked, poisoned;		/* egm_region_revoke() and egm_poison_work() are done */
 byte users = FILES;
 
-/* egm_region.lock */
-byte readers;
-bool writer;
-
 bool dma_lock;			/* egm_region.dma_lock */
 
-inline down_read()
+/* egm_region.srcu: files that are in a section, and those that a grace period waits for */
+bool section[FILES + 1];
+#define REVOKE	0
+#define POISON	(FILES + 1)
+bool before[2 * (FILES + 1)];
+
+inline srcu_read_lock(me)
 {
-	atomic { !writer -> readers++ }
+	section[me] = true
 }
 
-inline up_read()
+inline srcu_read_unlock(me)
 {
-	readers--
+	atomic { section[me] = false; before[REVOKE + me] = false; before[POISON + me] = false }
 }
 
-inline down_write()
+inline synchronize_srcu(who)
 {
-	atomic { !writer && readers == 0 -> writer = true }
-}
-
-inline up_write()
-{
-	writer = false
+#ifndef WITHOUT_SYNCHRONIZE
+	atomic { before[who + 1] = section[1]; before[who + 2] = section[2] };
+	!before[who + 1] && !before[who + 2]
+#else
+	skip
+#endif
 }
 
 /* unmap_mapping_range(): VMA after VMA, each under its page table lock. */
@@ -83,11 +88,11 @@ inline zap()
 	fi
 }
 
-/* egm_scrub_block(), by whoever set busy; what is on the list is left as it is. */
+/* egm_scrub_block(), by the thread that took the block; a page on the list is left as it is. */
 inline scrub_block()
 {
 	if
-	:: reported || blocked || listed
+	:: blocked || listed
 	:: else ->
 		atomic {
 			assert(!pte[1] && !pte[2]);	/* quiet */
@@ -95,23 +100,25 @@ inline scrub_block()
 			mem = 0
 		}
 	fi;
-	atomic { busy = false; zeroed = true }
+	state = ZERO
 }
 
-/* egm_scrub_range(): ok says whether the block is zero now and marked as used. */
+/* egm_scrub_range(): ok says whether the block is in state USED. */
 inline scrub_range(ok)
 {
 	do
-	:: atomic { zeroed ->
+	:: state == USED -> ok = true; break
+	:: state == ZERO ->
 #ifndef WITHOUT_USED
-		used = true;
+		/* Not at once with the look: only the owner's threads take it from there. */
+		state = USED;
 #endif
-		ok = true; break }
-	:: atomic { !zeroed && stopped -> ok = false; break }
+		ok = true; break
+	:: atomic { (state == DIRTY || state == BUSY) && stopped -> ok = false; break }
 #ifdef WITHOUT_BUSY
-	:: atomic { !zeroed && !stopped -> busy = true }; scrub_block()
+	:: atomic { (state == DIRTY || state == BUSY) && !stopped -> state = BUSY }; scrub_block()
 #else
-	:: atomic { !zeroed && !stopped && !busy -> busy = true }; scrub_block()
+	:: atomic { state == DIRTY && !stopped -> state = BUSY }; scrub_block()
 #endif
 	od
 }
@@ -122,7 +129,7 @@ inline touch(me, ok)
 	if
 	:: atomic { pte[me] ->
 		assert(owner == me);				/* owner */
-		assert(mem == 0 || mem == me || reported || blocked || listed); /* clean */
+		assert(mem == 0 || mem == me || blocked || listed); /* clean */
 		mem = me }
 	:: !pte[me] ->
 #ifdef WITHOUT_SCRUB
@@ -132,64 +139,54 @@ inline touch(me, ok)
 #endif
 		if
 		:: ok ->
-#ifdef WITHOUT_LOCK
-			if
-			:: !gone && !blocked -> pte[me] = true
-			:: else
-			fi
-#else
-			down_read();
+			srcu_read_lock(me);
 			if
 			:: !gone && !blocked -> pte[me] = true
 			:: else
 			fi;
-			up_read()
-#endif
+			srcu_read_unlock(me)
 		:: else
 		fi
 	fi
 }
 
+/* egm_region_claim_blocks(), under egm_region.lock as release. */
+inline claim(me, ok)
+{
+	atomic {
+#ifdef WITHOUT_OWNER
+		ok = !gone;
+#else
+		ok = !gone && (owner == NOBODY || owner == me);
+#endif
+		owner = (ok -> me : owner)
+	}
+}
+
 /* egm_mmap_prepare(), the core's part, egm_mapped(). */
 inline map(me, ok)
 {
-	down_write();
-#ifdef WITHOUT_OWNER
-	ok = !gone;
-	owner = (ok -> me : owner);
-#else
-	ok = !gone && (owner == NOBODY || owner == me);
-	owner = (ok -> me : owner);
-#endif
-	up_write();
+	claim(me, ok);
 	if
 	:: ok ->
 		if
 		/* On demand. */
 		:: vma[me] = true
-		/* At once: nothing that is blocked may be mapped even for a moment. */
-		:: !blocked ->
-			scrub_range(ok);
-			if
-			:: ok ->
-				atomic { vma[me] = true; filling[me] = true };
-				pte[me] = true
-			:: else
-			fi
-		fi
-	:: else
-	fi;
-	if
-	:: ok ->
+		/* At once, if it is zero: egm_scrub_use_zero(). */
+		:: !blocked && (state == ZERO || state == USED) ->
+			state = USED;
+			atomic { vma[me] = true; filling[me] = true };
+			pte[me] = true
+		fi;
 #ifndef WITHOUT_MAPPED
-		down_read();
+		srcu_read_lock(me);
 		ok = !gone;
-		up_read();
 		if
 		:: !ok -> atomic { pte[me] = false; vma[me] = false }
 		:: ok && blocked -> pte[me] = false
 		:: else
 		fi;
+		srcu_read_unlock(me);
 #endif
 		filling[me] = false
 	:: else
@@ -202,10 +199,7 @@ inline map_iommufd(me, ok)
 #ifdef WITHOUT_DMA_OWNER
 	ok = !gone;
 #else
-	down_write();
-	ok = !gone && (owner == NOBODY || owner == me);
-	owner = (ok -> me : owner);
-	up_write();
+	claim(me, ok);
 #endif
 #ifndef WITHOUT_DMA_SCRUB
 	if
@@ -217,9 +211,7 @@ inline map_iommufd(me, ok)
 	:: ok && !blocked ->
 		atomic { !dma_lock -> dma_lock = true };
 #ifndef WITHOUT_DMA_GONE
-		down_read();
 		ok = !gone;
-		up_read();
 #endif
 		tracked[me] = ok;
 		dma_lock = false;
@@ -242,35 +234,39 @@ inline touch_dma(me)
 {
 	atomic {
 		assert(owner == me);				/* owner */
-		assert(mem == 0 || mem == me || reported || blocked || listed); /* clean */
+		assert(mem == 0 || mem == me || blocked || listed); /* clean */
 		mem = me
 	}
+}
+
+/* egm_scrub_dirty() */
+inline dirty()
+{
+#ifndef WITHOUT_DIRTY
+	state = (state == USED -> DIRTY : state)
+#else
+	skip
+#endif
 }
 
 /* egm_region_release_blocks() */
 inline release(me)
 {
 #ifdef WITHOUT_DIRTY_FIRST
-	down_write();
 	owner = (owner == me -> NOBODY : owner);
-	up_write();
-	atomic { zeroed = zeroed && !used; used = false };
+	atomic { dirty() }
 #else
-	down_write();
-	if
-	:: owner == me ->
-		owner = NOBODY;
-		atomic {
-			listed = listed || reported || blocked;
-			reported = false;
-			blocked = false
-		};
-#ifndef WITHOUT_DIRTY
-		atomic { zeroed = zeroed && !used; used = false }
-#endif
-	:: else
-	fi;
-	up_write()
+	atomic {
+		if
+		:: owner == me ->
+			owner = NOBODY;
+			listed = listed || blocked;
+			blocked = false;
+			unmap = false;
+			dirty()
+		:: else
+		fi
+	}
 #endif
 }
 
@@ -336,7 +332,7 @@ proctype file(byte me)
 proctype worker()
 {
 	do
-	:: atomic { !zeroed && !busy && !stopped -> busy = true }; scrub_block()
+	:: atomic { state == DIRTY && !stopped -> state = BUSY }; scrub_block()
 	:: stopped || users == 0 -> break
 	od
 }
@@ -344,14 +340,11 @@ proctype worker()
 /* egm_region_revoke() */
 proctype remove()
 {
-#ifdef WITHOUT_GONE
-	skip;
-#else
-	down_write();
+#ifndef WITHOUT_GONE
 	gone = true;
-	up_write();
 #endif
 	stopped = true;
+	synchronize_srcu(REVOKE);
 #ifndef WITHOUT_ZAP
 	zap();
 #endif
@@ -368,18 +361,17 @@ proctype remove()
 proctype poison()
 {
 	if
-	:: atomic { vma[1] || vma[2] -> reported = true };
-		down_write();
-		/* Unless its owner is gone by now. */
+	:: atomic { vma[1] || vma[2] -> blocked = true; unmap = true };
 		if
-		:: reported -> atomic { reported = false; blocked = true }
-		:: else
-		fi;
-		up_write();
+		:: atomic { unmap -> unmap = false };
+			synchronize_srcu(POISON);
 #ifndef WITHOUT_ZAP
-		zap();
+			zap();
 #endif
-		poisoned = true
+			poisoned = true
+		/* Its owner is gone by now. */
+		:: !unmap
+		fi
 	:: users == 0
 	fi
 }

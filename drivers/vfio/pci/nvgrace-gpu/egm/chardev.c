@@ -6,6 +6,7 @@
  */
 #include "chardev.h"
 
+#include <linux/array_size.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -13,6 +14,7 @@
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -71,9 +73,13 @@ static int egm_minor_alloc(unsigned int pxm)
 static struct egm_file *egm_file_alloc(void)
 {
 	struct egm_file *efile = kzalloc_obj(*efile, GFP_KERNEL_ACCOUNT);
+	int i;
 
-	if (efile)
-		egm_owner_init(&efile->owner);
+	if (!efile)
+		return NULL;
+	egm_owner_init(&efile->owner);
+	for (i = 0; i < ARRAY_SIZE(efile->huge_lock); i++)
+		mutex_init(&efile->huge_lock[i]);
 	return efile;
 }
 
@@ -316,6 +322,11 @@ void egm_chardev_exit(void)
 {
 	egm_iommufd_exit();
 	wait_var_event(&egm_minors, ida_is_empty(&egm_minors));
+	/*
+	 * A thread that was preempted at the end of egm_chardev_release() returns. Not so with
+	 * PREEMPT_RT if wake_up_var() blocked it.
+	 */
+	synchronize_rcu_tasks();
 	class_destroy(egm_class);
 	unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
 	ida_destroy(&egm_minors);

@@ -20,10 +20,8 @@
 /* No fault will come that could refuse a page that went bad under this owner. */
 static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 end)
 {
-	u64 bad;
+	u64 bad = egm_retired_next_blocked(&region->retired, offset, end);
 
-	egm_poison_flush(region);
-	bad = egm_retired_next_blocked(&region->retired, offset, end);
 	if (bad >= end)
 		return 0;
 	pr_info_ratelimited("%s: %s[%d]: no DMA mapping of offset %#llx: the page there went bad; close the file and start again\n",

@@ -12,8 +12,10 @@
 #include <linux/align.h>
 #include <linux/cleanup.h>
 #include <linux/fs.h>
+#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/pfn.h>
@@ -91,45 +93,85 @@ unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
 	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
 }
 
-static vm_fault_t egm_insert(struct vm_fault *vmf, unsigned long pfn,
-			     unsigned int order)
+/*
+ * Of one PMD of one process, either the huge entry or its pages are installed: threads
+ * can differ in which they try (PR_SET_THP_DISABLE waits for no fault; a page can be
+ * blocked meanwhile), and mm expects no page table where a huge entry is.
+ */
+static struct mutex *egm_huge_lock(struct vm_fault *vmf)
+{
+	struct egm_file *efile = vmf->vma->vm_file->private_data;
+
+	return &efile->huge_lock[hash_long(vmf->address >> PMD_SHIFT, EGM_HUGE_LOCK_BITS)];
+}
+
+static vm_fault_t egm_insert_pmd(struct vm_fault *vmf, struct egm_region *region, u64 offset)
 {
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
-	if (order)
-		return vmf_insert_pfn_pmd(vmf, pfn, vmf->flags & FAULT_FLAG_WRITE);
-#endif
-	return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
-}
-
-/*
- * With the region's lock held: for reading, for a huge entry; for writing, for a page,
- * because two threads of a process need not agree on which it is to be
- * (PR_SET_THP_DISABLE waits for no fault), and neither may meet the other's.
- */
-static vm_fault_t egm_make_entry(struct vm_fault *vmf, struct egm_region *region,
-				 u64 offset, unsigned int order)
-{
-	u64 end = offset + (PAGE_SIZE << order);
 	pmd_t pmd;
 
-	lockdep_assert_held(&region->lock);
-	if (region->gone)
-		return VM_FAULT_SIGBUS;
-	if (egm_retired_next_blocked(&region->retired, offset, end) < end)
-		return order ? VM_FAULT_FALLBACK : VM_FAULT_HWPOISON;
-
+	guard(mutex)(egm_huge_lock(vmf));
 	pmd = pmdp_get_lockless(vmf->pmd);
-	if (!order && pmd_leaf(pmd))
-		return VM_FAULT_NOPAGE;
-	if (order && !pmd_none(pmd) && !pmd_leaf(pmd))
+	if (!pmd_none(pmd) && !pmd_leaf(pmd))
 		return VM_FAULT_FALLBACK;
-	return egm_insert(vmf, PHYS_PFN(region->base + offset), order);
+	if (egm_retired_next_blocked(&region->retired, offset, offset + PMD_SIZE) <
+	    offset + PMD_SIZE)
+		return VM_FAULT_FALLBACK;
+	return vmf_insert_pfn_pmd(vmf, PHYS_PFN(region->base + offset),
+				  vmf->flags & FAULT_FLAG_WRITE);
+#else
+	return VM_FAULT_FALLBACK;
+#endif
+}
+
+/* Install the pages of [@start, @end), which begins at @offset, but for blocked ones. */
+static void egm_insert_range(struct vm_area_struct *vma, struct egm_region *region,
+			     unsigned long start, unsigned long end, u64 offset)
+{
+	for (; start < end; start += PAGE_SIZE, offset += PAGE_SIZE) {
+		if (egm_retired_next_blocked(&region->retired, offset,
+					     offset + PAGE_SIZE) == offset)
+			continue;
+		/* Without memory for a page table the next fault says so. */
+		if (vmf_insert_pfn(vma, start, PHYS_PFN(region->base + offset)) !=
+		    VM_FAULT_NOPAGE)
+			return;
+	}
 }
 
 /*
- * The file of the VMA owns every block below it since mmap, so a block once zero
- * stays the owner's until the VMA is gone: only revocation, or the report of a bad
- * page, can come between zeroing and the entry.
+ * Install a page, and with it all of its block that the VMA maps, which was zeroed as a
+ * whole. Where huge entries fit, not beyond the PMD: the next one can have a huge entry.
+ */
+static vm_fault_t egm_insert_pages(struct vm_fault *vmf, struct egm_region *region, u64 offset)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = PAGE_ALIGN_DOWN(vmf->address), start, end;
+	u64 in_block = offset % EGM_BLOCK_SIZE;
+	vm_fault_t ret;
+
+	guard(mutex)(egm_huge_lock(vmf));
+	if (pmd_leaf(pmdp_get_lockless(vmf->pmd)))
+		return VM_FAULT_NOPAGE;
+	if (egm_retired_next_blocked(&region->retired, offset, offset + PAGE_SIZE) == offset)
+		return VM_FAULT_HWPOISON;
+	ret = vmf_insert_pfn(vma, addr, PHYS_PFN(region->base + offset));
+	if (ret != VM_FAULT_NOPAGE)
+		return ret;
+
+	start = addr - min(in_block, addr - vma->vm_start);
+	end = addr + min(EGM_BLOCK_SIZE - in_block, vma->vm_end - addr);
+	if (IS_ALIGNED(addr ^ (region->base + offset), PMD_SIZE)) {
+		start = max(start, addr & PMD_MASK);
+		end = min(end, (addr & PMD_MASK) + PMD_SIZE);
+	}
+	egm_insert_range(vma, region, start, end, offset - (addr - start));
+	return VM_FAULT_NOPAGE;
+}
+
+/*
+ * The file of the VMA owns every block below it since mmap, so a block that is zero
+ * stays so, or the owner's, until the VMA is gone.
  */
 static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -154,12 +196,12 @@ static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (ret)
 		return vmf_error(ret);
 
-	if (order) {
-		guard(rwsem_read)(&region->lock);
-		return egm_make_entry(vmf, region, offset, order);
-	}
-	guard(rwsem_write)(&region->lock);
-	return egm_make_entry(vmf, region, offset, order);
+	guard(srcu)(&region->srcu);
+	if (egm_region_is_gone(region))
+		return VM_FAULT_SIGBUS;
+	if (order)
+		return egm_insert_pmd(vmf, region, offset);
+	return egm_insert_pages(vmf, region, offset);
 }
 
 static vm_fault_t egm_fault(struct vm_fault *vmf)
@@ -168,9 +210,9 @@ static vm_fault_t egm_fault(struct vm_fault *vmf)
 }
 
 /*
- * The page tables are filled by now, if they are at all, and the VMA can be found
- * through the region's address_space: whoever revokes from here on, or unmaps a bad
- * page, finds it. Who came before found nothing to zap, but has left a mark.
+ * mm filled the page tables, if it does so at all, outside of any section. A thread that
+ * revokes, or unmaps a bad page, marks, waits for this section and zaps: either the mark is
+ * visible here, or the zap finds the entries.
  */
 static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 		      const struct file *file, void **vm_private_data)
@@ -180,6 +222,7 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	u64 first = (u64)pgoff << PAGE_SHIFT, last = first + (end - start);
 	u64 bad;
 
+	guard(srcu)(&region->srcu);
 	if (egm_region_is_gone(region)) {
 		/* The core unmaps the VMA now, unless it has no memory for that. */
 		unmap_mapping_range(region->inode->i_mapping, first, last - first, true);
@@ -232,16 +275,14 @@ static int egm_mapping_claim(struct egm_file *efile, bool shared, pgoff_t pgoff,
  *
  * Context: mmap_lock held for writing; may sleep.
  * Return: 0; -EINVAL for a private mapping or one that leaves the region; -EBUSY
- * if another file owns any of it; -ENODEV if the region is gone; -EINTR if killed
- * while zeroing; -ENOMEM.
+ * if another file owns any of it; -ENODEV if the region is gone; -ENOMEM.
  */
 int egm_mmap_prepare(struct vm_area_desc *desc)
 {
 	struct egm_file *efile = desc->file->private_data;
 	struct egm_region *region = efile->region;
-	u64 len = vma_desc_size(desc);
-	bool on_demand;
-	u64 offset;
+	u64 len = vma_desc_size(desc), offset;
+	bool at_once = true;
 	int ret;
 
 	ret = egm_mapping_claim(efile, vma_desc_test(desc, VMA_MAYSHARE_BIT), desc->pgoff,
@@ -251,19 +292,16 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 
 	desc->vm_ops = &egm_vm_ops;
 
-	on_demand = egm_mapping_fits_huge(desc->start, desc->end, region->base + offset);
-	/* Around a page that went bad under this owner. egm_mapped() sees to one that does now. */
+	if (egm_mapping_fits_huge(desc->start, desc->end, region->base + offset))
+		at_once = false;
+	/* Around a page that went bad under this owner; egm_mapped() sees to a later one. */
 	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
-		on_demand = true;
-	if (on_demand) {
-		vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);
-		return 0;
-	}
+		at_once = false;
 
-	/* The price is an entry for every page, and all of the zeroing now. */
-	ret = egm_scrub_range(&region->scrub, offset, len);
-	if (ret)
-		return ret;
-	mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
+	/* An entry for each page now spares a fault for each block. Zeroing is left to faults. */
+	if (at_once && egm_scrub_use_zero(&region->scrub, offset, len))
+		mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
+	else
+		vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);
 	return 0;
 }

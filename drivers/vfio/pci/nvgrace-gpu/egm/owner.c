@@ -68,37 +68,47 @@ void egm_owner_init(struct egm_owner *owner)
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_init);
 
 /**
- * egm_owners_claim - claim a range of blocks, all or nothing
- * @owners: the region's owners
- * @owner: who claims; blocks that it owns already stay its own
+ * egm_range_alloc - allocate a range for egm_owners_claim()
+ * @owner: the owner to be
  * @first: first block
  * @last: last block, inclusive, not below @first
  *
- * Context: may sleep; the caller serializes.
- * Return: 0; -EBUSY if another owner has any of the blocks; -ENOMEM. Nothing has
- * changed on error.
+ * Context: may sleep.
+ * Return: the range, to be passed to egm_owners_claim() or kfree(); NULL without memory.
  */
-int egm_owners_claim(struct egm_owners *owners, struct egm_owner *owner,
-		     unsigned long first, unsigned long last)
+struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
+				  unsigned long last)
 {
+	struct egm_range *range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
+
+	if (range) {
+		range->owner = owner;
+		range->it.start = first;
+		range->it.last = last;
+	}
+	return range;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_range_alloc);
+
+/**
+ * egm_owners_claim - reserve a range of blocks, all or nothing
+ * @owners: the region's owners
+ * @range: of egm_range_alloc(); blocks that its owner has reserved stay reserved
+ *
+ * Context: any; the caller serializes.
+ * Return: 0, and @range belongs to @owners; -EBUSY if another owner has reserved any of
+ * the blocks, and @range is still the caller's.
+ */
+int egm_owners_claim(struct egm_owners *owners, struct egm_range *range)
+{
+	unsigned long first = range->it.start, last = range->it.last;
 	struct interval_tree_node *it;
-	struct egm_range *range, *old;
+	struct egm_range *old;
 
 	for (it = interval_tree_iter_first(&owners->tree, first, last); it;
-	     it = interval_tree_iter_next(it, first, last)) {
-		old = container_of(it, struct egm_range, it);
-		if (old->owner != owner)
+	     it = interval_tree_iter_next(it, first, last))
+		if (container_of(it, struct egm_range, it)->owner != range->owner)
 			return -EBUSY;
-		if (it->start <= first && it->last >= last)
-			return 0;
-	}
-
-	range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
-	if (!range)
-		return -ENOMEM;
-	range->owner = owner;
-	range->it.start = first;
-	range->it.last = last;
 
 	/*
 	 * Swallow the owner's ranges that overlap or touch the new one, so that
@@ -111,10 +121,31 @@ int egm_owners_claim(struct egm_owners *owners, struct egm_owner *owner,
 	}
 
 	interval_tree_insert(&range->it, &owners->tree);
-	list_add(&range->node, &owner->ranges);
+	list_add(&range->node, &range->owner->ranges);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_owners_claim);
+
+/**
+ * egm_owner_first - find one range of an owner
+ * @owner: an owner that reserves nothing meanwhile
+ * @first: set to the range's first block
+ * @count: set to its number of blocks
+ *
+ * Context: any.
+ * Return: true if there is a range; it is the one that egm_owners_release_one() gives up.
+ */
+bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count)
+{
+	struct egm_range *range;
+
+	range = list_first_entry_or_null(&owner->ranges, struct egm_range, node);
+	if (!range)
+		return false;
+	*first = range->it.start;
+	*count = range->it.last - range->it.start + 1;
+	return true;
+}
 
 /**
  * egm_owners_release_one - give up one range of an owner
@@ -129,15 +160,9 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owners_claim);
 bool egm_owners_release_one(struct egm_owners *owners, struct egm_owner *owner,
 			    unsigned long *first, unsigned long *count)
 {
-	struct egm_range *range;
-
-	range = list_first_entry_or_null(&owner->ranges, struct egm_range, node);
-	if (!range)
+	if (!egm_owner_first(owner, first, count))
 		return false;
-
-	*first = range->it.start;
-	*count = range->it.last - range->it.start + 1;
-	egm_range_drop(owners, range);
+	egm_range_drop(owners, list_first_entry(&owner->ranges, struct egm_range, node));
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_owners_release_one);

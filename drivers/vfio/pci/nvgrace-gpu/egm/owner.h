@@ -9,12 +9,14 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
+struct egm_range;
+
 /**
  * struct egm_owners - who owns which blocks of a region
  * @tree: the owned ranges; two of different owners never overlap, two of one
  *	  owner neither overlap nor touch
  *
- * The caller serializes all functions below, per structure.
+ * The caller serializes all functions below that take one.
  */
 struct egm_owners {
 	struct rb_root_cached tree;
@@ -30,8 +32,10 @@ struct egm_owner {
 
 void egm_owners_init(struct egm_owners *owners);
 void egm_owner_init(struct egm_owner *owner);
-int egm_owners_claim(struct egm_owners *owners, struct egm_owner *owner,
-		     unsigned long first, unsigned long last);
+struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
+				  unsigned long last);
+int egm_owners_claim(struct egm_owners *owners, struct egm_range *range);
+bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count);
 bool egm_owners_release_one(struct egm_owners *owners, struct egm_owner *owner,
 			    unsigned long *first, unsigned long *count);
 

@@ -8,6 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/prandom.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 enum { OWNERS = 3, BLOCKS = 64 };
@@ -51,8 +52,14 @@ static void owner_exit(struct kunit *test)
 static int claim(struct kunit *test, int who, unsigned long first, unsigned long last)
 {
 	struct owner_test *t = test->priv;
+	struct egm_range *range = egm_range_alloc(&t->owner[who], first, last);
+	int ret;
 
-	return egm_owners_claim(&t->owners, &t->owner[who], first, last);
+	KUNIT_ASSERT_NOT_NULL(test, range);
+	ret = egm_owners_claim(&t->owners, range);
+	if (ret)
+		kfree(range);
+	return ret;
 }
 
 static void claim_other_is_busy(struct kunit *test)

@@ -49,7 +49,7 @@ static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn
 	ret = egm_retired_report(&region->retired, (u64)page << PAGE_SHIFT, PAGE_SIZE);
 	if (!ret)
 		schedule_work(&region->poison.work);
-	else if (ret != -EEXIST)
+	else
 		pr_err_ratelimited("%s: bad page at offset %#llx cannot be listed (%pe): it stays mapped, and its next owner is not told\n",
 				   region->name, (u64)page << PAGE_SHIFT, ERR_PTR(ret));
 
@@ -65,18 +65,13 @@ static void egm_poison_work(struct work_struct *work)
 {
 	struct egm_region *region = container_of(work, struct egm_region, poison.work);
 	u64 offset, len;
-	bool found;
 
-	for (;;) {
+	while (egm_retired_next_unmap(&region->retired, &offset, &len)) {
 		/*
-		 * A fault that has not seen the page blocked has made its entry by
-		 * the time the lock is ours, and the entry is zapped below. A huge
-		 * one goes as a whole; what is good of it comes back by faults.
+		 * A fault that has not seen the page blocked has installed its entry
+		 * by then. A huge entry is zapped whole; faults map its good pages again.
 		 */
-		scoped_guard(rwsem_write, &region->lock)
-			found = egm_retired_block(&region->retired, &offset, &len);
-		if (!found)
-			break;
+		synchronize_srcu_expedited(&region->srcu);
 		unmap_mapping_range(region->inode->i_mapping, offset, len, true);
 		pr_warn_ratelimited("%s: bad page at offset %#llx, %llu bytes: unmapped and retired\n",
 				    region->name, offset, len);
@@ -136,19 +131,6 @@ int egm_poison_register(struct egm_region *region)
 	ret = register_pfn_address_space(&poison->space);
 	poison->registered = !ret;
 	return ret == -EOPNOTSUPP ? 0 : ret;
-}
-
-/**
- * egm_poison_flush - wait until what was reported before is blocked and unmapped
- * @region: the region
- *
- * For a DMA mapping, which unmap_mapping_range() does not find.
- *
- * Context: may sleep; none of the region's locks is held.
- */
-void egm_poison_flush(struct egm_region *region)
-{
-	flush_work(&region->poison.work);
 }
 
 /**

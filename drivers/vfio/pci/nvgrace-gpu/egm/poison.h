@@ -28,7 +28,6 @@ void egm_poison_module_exit(void);
 
 void egm_poison_init(struct egm_region *region);
 int egm_poison_register(struct egm_region *region);
-void egm_poison_flush(struct egm_region *region);
 void egm_poison_exit(struct egm_region *region);
 
 #endif /* _NVGRACE_EGM_POISON_H */

@@ -21,6 +21,7 @@
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 
 #include "table.h"
 
@@ -79,6 +80,7 @@ static void egm_region_free(struct kref *ref)
 		iput(region->inode);
 	egm_scrub_destroy(&region->scrub);
 	egm_retired_destroy(&region->retired);
+	cleanup_srcu_struct(&region->srcu);
 	kfree(region);
 }
 
@@ -103,10 +105,14 @@ struct egm_region *egm_region_create(struct device *dev,
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 
+	if (init_srcu_struct(&region->srcu)) {
+		kfree(region);
+		return ERR_PTR(-ENOMEM);
+	}
 	kref_init(&region->ref);
 	mutex_init(&region->dma_lock);
 	INIT_LIST_HEAD(&region->dma_users);
-	init_rwsem(&region->lock);
+	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->wait);
 	egm_retired_init(&region->retired);
 	egm_poison_init(region);
@@ -185,27 +191,27 @@ static void egm_region_revoke_dma(struct egm_region *region)
 }
 
 /**
- * egm_region_revoke - take the memory away from everybody who has it mapped
+ * egm_region_revoke - remove all mappings of the memory, for good
  * @region: the region
  *
  * On return nothing of it is mapped or will be, but for an mmap in the middle of
- * filling page tables, which undoes that; a touch of what was mapped raises SIGBUS, and
- * no worker zeroes any of it. Does not wait for user space; files stay open and keep
- * the region, and with it the claim of its memory.
+ * filling page tables, which undoes that; an access through a former mapping raises
+ * SIGBUS, and no worker zeroes any block. Files stay open and hold the region, and with
+ * it the claim of its memory.
  *
- * The flag is set before the mappings are removed. A fault that has not seen it made
- * its entry before, and a mapping in the making either sees it in vm_ops->mapped or
- * was visible to unmap_mapping_range(). The same holds for DMA mappings of iommufd: one that
- * egm_region_add_dma() took is on the list, and a later one is refused. DMA mappings of
- * VFIO type1 stay, and keep their file.
+ * Mark, wait, zap. A thread that reads the mark in an SRCU section either sees it, or has
+ * left its section, and its entries are zapped. DMA mappings of iommufd: one that
+ * egm_region_add_dma() listed is revoked, and a later one is refused. DMA mappings of VFIO
+ * type1 stay, and hold their file.
  *
- * Context: may sleep.
+ * Context: may sleep; waits for faults that install entries, which allocate page tables.
  */
 void egm_region_revoke(struct egm_region *region)
 {
-	scoped_guard(rwsem_write, &region->lock)
+	scoped_guard(spinlock, &region->lock)
 		WRITE_ONCE(region->gone, true);
 	egm_scrub_stop(&region->scrub);
+	synchronize_srcu(&region->srcu);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
 	egm_region_revoke_dma(region);
 	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
@@ -215,16 +221,15 @@ void egm_region_revoke(struct egm_region *region)
  * egm_region_is_gone - was the region revoked?
  * @region: the region
  *
- * The answer is of a moment ago. Who makes page table entries has to hold the lock
- * around asking and making, or to ask after they were made.
+ * A thread that installs entries must call this and install them in one section of
+ * region->srcu, or call this in a section after it installed them.
  *
- * Context: may sleep.
+ * Context: any.
  * Return: true if so.
  */
 bool egm_region_is_gone(struct egm_region *region)
 {
-	guard(rwsem_read)(&region->lock);
-	return region->gone;
+	return READ_ONCE(region->gone);
 }
 
 /**
@@ -244,11 +249,22 @@ bool egm_region_is_gone(struct egm_region *region)
 int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len)
 {
-	guard(rwsem_write)(&region->lock);
+	struct egm_range *range __free(kfree) =
+		egm_range_alloc(owner, offset / EGM_BLOCK_SIZE,
+				(offset + len - 1) / EGM_BLOCK_SIZE);
+	int ret;
+
+	if (!range)
+		return -ENOMEM;
+
+	guard(spinlock)(&region->lock);
 	if (region->gone)
 		return -ENODEV;
-	return egm_owners_claim(&region->owners, owner, offset / EGM_BLOCK_SIZE,
-				(offset + len - 1) / EGM_BLOCK_SIZE);
+	ret = egm_owners_claim(&region->owners, range);
+	if (ret)
+		return ret;
+	retain_and_null_ptr(range);
+	return 0;
 }
 
 /**
@@ -256,7 +272,7 @@ int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
  * @region: the region
  * @owner: an owner without mappings
  *
- * What of them was mapped becomes dirty: it is zeroed before anyone else gets it, and
+ * Blocks that were mapped become dirty: they are zeroed before another owner maps them, and
  * ahead of that if the region still has its driver.
  *
  * Context: may sleep.
@@ -265,15 +281,19 @@ void egm_region_release_blocks(struct egm_region *region,
 			       struct egm_owner *owner)
 {
 	unsigned long first, count;
+	bool dirty = false;
 
-	/* Dirty before they are free: a new owner sees both or neither. */
-	scoped_guard(rwsem_write, &region->lock)
-		while (egm_owners_release_one(&region->owners, owner, &first, &count)) {
-			egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
-					    (u64)count * EGM_BLOCK_SIZE);
-			egm_scrub_dirty(&region->scrub, first, count);
-		}
-	egm_scrub_ahead(&region->scrub);
+	while (egm_owner_first(owner, &first, &count)) {
+		/* Before the range is free. */
+		dirty |= egm_scrub_dirty(&region->scrub, first, count);
+		egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
+				    (u64)count * EGM_BLOCK_SIZE);
+		scoped_guard(spinlock, &region->lock)
+			egm_owners_release_one(&region->owners, owner, &first, &count);
+		cond_resched();
+	}
+	if (dirty)
+		egm_scrub_ahead(&region->scrub);
 }
 
 /**

@@ -8,7 +8,8 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
@@ -40,8 +41,9 @@ struct resource;
  * @dma_lock: guards @dma_users
  * @dma_users: ranges that iommufd maps, as struct iommufd_phys_user
  * @wait: woken when a page was retired, and when @gone is set
- * @lock: guards @gone and @owners; held, for reading or writing, while page table
- *	  entries are made, so that whoever sets @gone and then zaps misses none
+ * @srcu: a thread reads @gone, and which pages are blocked, and installs page table
+ *	  entries in one section; the section can sleep, for a page table
+ * @lock: guards @owners, and stores to @gone
  * @gone: the driver was unbound; nothing may be mapped any more
  * @owners: which file owns which blocks
  *
@@ -55,17 +57,23 @@ struct resource;
  *	the mutex of iommufd's pages, which nests with none of ours
  *
  *	mmap_lock, or the lock of a VMA
+ *	egm_region.srcu (a section)
+ *	egm_file.huge_lock
+ *	egm_retired.lock, or the locks of page tables
+ *
  *	egm_region.lock
- *	egm_scrub.lock, egm_retired.lock, or the locks of page tables
+ *	egm_retired.lock
+ *
+ *	egm_scrub.lock
  *
  *	mf_mutex and pfn_space_lock of mm
  *	i_mmap_rwsem of @inode
  *	egm_retired.lock
  *
  * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm. The groups never nest
- * in another way: the callback of mm reads @gone without the lock, open() takes no
- * mmap_lock, and no path that holds a region's locks touches the device. Nobody waits
- * for zeroing with egm_region.lock held.
+ * in another way: open() takes no mmap_lock, and no path that holds a region's locks
+ * touches the device. A thread that waits for zeroing holds no lock but mmap_lock or
+ * a VMA's.
  */
 struct egm_region {
 	struct kref ref;
@@ -82,7 +90,8 @@ struct egm_region {
 	struct mutex dma_lock;		/* guards dma_users */
 	struct list_head dma_users;
 
-	struct rw_semaphore lock;	/* guards the two below */
+	struct srcu_struct srcu;
+	spinlock_t lock;		/* guards the two below */
 	bool gone;
 	struct egm_owners owners;
 };

@@ -4,11 +4,9 @@
  * went bad since.
  *
  * A page on the list is never read or written by the kernel, and everybody who asks
- * is told of it. Beyond that a page that goes bad passes through three states:
- *
- *	reported	the report has come, its mappings are still to be removed
- *	blocked		its mappings were removed and none is made
- *	listed		its owner is gone; the next one is told, and maps it as it is
+ * is told of it. A page that mm reports is blocked for as long as the owner of its block
+ * lives: no mapping of it is made, and poison.c removes those that there are. From then on
+ * it is listed only: the next owner is told, and maps it as it is.
  *
  * Pages of firmware's table are listed from the start. A hole in the memory of a new
  * owner would break VMMs that touch all of it before they ask for the list; a page
@@ -26,16 +24,11 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
-enum egm_retired_state {
-	EGM_RETIRED_LISTED,
-	EGM_RETIRED_REPORTED,
-	EGM_RETIRED_BLOCKED,
-};
-
 struct egm_retired_range {
 	struct interval_tree_node it;
-	enum egm_retired_state state;
-	bool reported;			/* comes of a report, not of firmware's table */
+	bool reported;			/* by mm, not by firmware's table */
+	bool blocked;			/* must not be mapped */
+	bool unmap;			/* has mappings that poison.c removes */
 };
 
 static struct egm_retired_range *egm_retired_first(struct egm_retired *retired,
@@ -64,6 +57,7 @@ void egm_retired_init(struct egm_retired *retired)
 {
 	spin_lock_init(&retired->lock);
 	retired->ranges = RB_ROOT_CACHED;
+	retired->blocked = 0;
 	retired->generation = 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_init);
@@ -86,24 +80,30 @@ EXPORT_SYMBOL_IF_KUNIT(egm_retired_destroy);
 
 static void egm_retired_insert(struct egm_retired *retired, struct egm_retired_range *range)
 {
-	guard(spinlock)(&retired->lock);
+	lockdep_assert_held(&retired->lock);
 	interval_tree_insert(&range->it, &retired->ranges);
 	retired->generation++;
 }
 
-static int egm_retired_new(struct egm_retired *retired, u64 offset, u64 len,
-			   enum egm_retired_state state, gfp_t gfp)
+static struct egm_retired_range *egm_retired_alloc(u64 offset, u64 len, gfp_t gfp)
 {
 	struct egm_retired_range *range = kzalloc_obj(*range, gfp);
 
-	if (!range)
-		return -ENOMEM;
-	range->it.start = offset;
-	range->it.last = offset + len - 1;
-	range->state = state;
-	range->reported = state == EGM_RETIRED_REPORTED;
-	egm_retired_insert(retired, range);
-	return 0;
+	if (range) {
+		range->it.start = offset;
+		range->it.last = offset + len - 1;
+	}
+	return range;
+}
+
+/* The count is read without the lock. */
+static void egm_retired_set_blocked(struct egm_retired *retired,
+				    struct egm_retired_range *range, bool blocked)
+{
+	lockdep_assert_held(&retired->lock);
+	WRITE_ONCE(retired->blocked, retired->blocked + blocked - range->blocked);
+	range->unmap = blocked;
+	range->blocked = blocked;
 }
 
 /**
@@ -117,73 +117,90 @@ static int egm_retired_new(struct egm_retired *retired, u64 offset, u64 len,
  */
 int egm_retired_add(struct egm_retired *retired, u64 offset, u64 len)
 {
-	return egm_retired_new(retired, offset, len, EGM_RETIRED_LISTED, GFP_KERNEL);
+	struct egm_retired_range *range = egm_retired_alloc(offset, len, GFP_KERNEL);
+
+	if (!range)
+		return -ENOMEM;
+	guard(spinlock)(&retired->lock);
+	egm_retired_insert(retired, range);
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_add);
 
+/* The range that a report of these bytes has made before. */
+static struct egm_retired_range *egm_retired_find(struct egm_retired *retired, u64 offset,
+						  u64 len)
+{
+	struct egm_retired_range *range;
+
+	for (range = egm_retired_first(retired, offset, offset + len - 1); range;
+	     range = egm_retired_after(range, offset, offset + len - 1))
+		if (range->it.start == offset && range->it.last == offset + len - 1)
+			return range;
+	return NULL;
+}
+
 /**
- * egm_retired_report - list a page that has gone bad
+ * egm_retired_report - list and block a page that has gone bad
  * @retired: the region's
  * @offset: its first byte, from the region's start
  * @len: its bytes; the range is inside the region
  *
- * The same page can be reported many times, once for each mapping of it; mm never
- * makes two reports at a time.
+ * mm reports a page once for each mapping of it, and again whenever it is consumed. From
+ * here on egm_retired_next_blocked() finds it, and egm_retired_next_unmap() once.
  *
- * Context: process.
- * Return: 0; -EEXIST if the page was reported before and its owner is not gone yet;
- * -ENOMEM.
+ * Context: any but interrupts; mm never makes two reports at a time.
+ * Return: 0 or -ENOMEM.
  */
 int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len)
 {
 	struct egm_retired_range *range;
 
-	scoped_guard(spinlock, &retired->lock) {
-		for (range = egm_retired_first(retired, offset, offset + len - 1); range;
-		     range = egm_retired_after(range, offset, offset + len - 1)) {
-			if (range->it.start != offset || range->it.last != offset + len - 1)
-				continue;
-			if (range->state != EGM_RETIRED_LISTED)
-				return -EEXIST;
-			range->state = EGM_RETIRED_REPORTED;
-			retired->generation++;
-			return 0;
-		}
+	guard(spinlock)(&retired->lock);
+	range = egm_retired_find(retired, offset, len);
+	if (!range) {
+		range = egm_retired_alloc(offset, len, GFP_ATOMIC | __GFP_NOWARN);
+		if (!range)
+			return -ENOMEM;
+		range->reported = true;
+		egm_retired_insert(retired, range);
+	} else if (!range->blocked) {
+		retired->generation++;
 	}
-	return egm_retired_new(retired, offset, len, EGM_RETIRED_REPORTED,
-			       GFP_ATOMIC | __GFP_NOWARN);
+	egm_retired_set_blocked(retired, range, true);
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_report);
 
 /**
- * egm_retired_block - take a reported page on to be unmapped
+ * egm_retired_next_unmap - take a page whose mappings are to be removed
  * @retired: the region's
  * @offset: set to its first byte, from the region's start
  * @len: set to its bytes
  *
- * From here on egm_retired_next_blocked() finds it. The caller sees to it that nobody
- * is between asking that and making an entry, and then removes its mappings.
+ * The caller waits for threads that looked before the report, and then removes the page's
+ * mappings.
  *
  * Context: process.
  * Return: true if there was one.
  */
-bool egm_retired_block(struct egm_retired *retired, u64 *offset, u64 *len)
+bool egm_retired_next_unmap(struct egm_retired *retired, u64 *offset, u64 *len)
 {
 	struct egm_retired_range *range;
 
 	guard(spinlock)(&retired->lock);
 	for (range = egm_retired_first(retired, 0, ULONG_MAX); range;
 	     range = egm_retired_after(range, 0, ULONG_MAX)) {
-		if (range->state != EGM_RETIRED_REPORTED)
+		if (!range->unmap)
 			continue;
-		range->state = EGM_RETIRED_BLOCKED;
+		range->unmap = false;
 		*offset = range->it.start;
 		*len = range->it.last - range->it.start + 1;
 		return true;
 	}
 	return false;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_retired_block);
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_next_unmap);
 
 /**
  * egm_retired_unblock - the owner of some blocks is gone
@@ -200,7 +217,7 @@ void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len)
 	guard(spinlock)(&retired->lock);
 	for (range = egm_retired_first(retired, offset, offset + len - 1); range;
 	     range = egm_retired_after(range, offset, offset + len - 1))
-		range->state = EGM_RETIRED_LISTED;
+		egm_retired_set_blocked(retired, range, false);
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_unblock);
 
@@ -215,6 +232,7 @@ static struct egm_retired_range *egm_retired_take_reported(struct egm_retired *r
 		if (!range->reported || range->it.start < first || range->it.last > last)
 			continue;
 		interval_tree_remove(&range->it, &retired->ranges);
+		egm_retired_set_blocked(retired, range, false);
 		return range;
 	}
 	return NULL;
@@ -241,7 +259,7 @@ void egm_retired_move(struct egm_retired *from, u64 offset, u64 len,
 	while ((range = egm_retired_take_reported(from, offset, offset + len - 1))) {
 		range->it.start += to_offset - offset;
 		range->it.last += to_offset - offset;
-		range->state = EGM_RETIRED_LISTED;
+		guard(spinlock)(&to->lock);
 		egm_retired_insert(to, range);
 	}
 }
@@ -260,10 +278,12 @@ u64 egm_retired_next_blocked(struct egm_retired *retired, u64 offset, u64 end)
 {
 	struct egm_retired_range *range;
 
+	if (!READ_ONCE(retired->blocked))
+		return end;
 	guard(spinlock)(&retired->lock);
 	for (range = egm_retired_first(retired, offset, end - 1); range;
 	     range = egm_retired_after(range, offset, end - 1))
-		if (range->state == EGM_RETIRED_BLOCKED)
+		if (range->blocked)
 			return max(offset, range->it.start);
 	return end;
 }

@@ -16,11 +16,14 @@ struct egm_retired_page;
  * @lock: guards all below; innermost
  * @ranges: as bytes from the region's start (from that of memory, for those of regions
  *	    that are no more); can overlap
+ * @blocked: ranges that must not be mapped; read without @lock, so that a region without
+ *	     one costs its users nothing
  * @generation: counts what was added
  */
 struct egm_retired {
 	spinlock_t lock;	/* guards all below */
 	struct rb_root_cached ranges;
+	unsigned long blocked;
 	unsigned long generation;
 };
 
@@ -30,7 +33,7 @@ void egm_retired_destroy(struct egm_retired *retired);
 int egm_retired_add(struct egm_retired *retired, u64 offset, u64 len);
 int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len);
 
-bool egm_retired_block(struct egm_retired *retired, u64 *offset, u64 *len);
+bool egm_retired_next_unmap(struct egm_retired *retired, u64 *offset, u64 *len);
 void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len);
 void egm_retired_move(struct egm_retired *from, u64 offset, u64 len,
 		      struct egm_retired *to, u64 to_offset);

@@ -87,18 +87,22 @@ static void states_of_a_bad_page(struct kunit *test)
 	u64 offset, len;
 
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
-	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), -EEXIST);
-	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_2M, PAGE));
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), PAGE);
 
-	KUNIT_EXPECT_TRUE(test, egm_retired_block(r, &offset, &len));
+	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, offset, SZ_2M);
 	KUNIT_EXPECT_EQ(test, len, PAGE);
-	KUNIT_EXPECT_FALSE(test, egm_retired_block(r, &offset, &len));
+	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_next_blocked(r, 0, SIZE), SZ_2M);
 	KUNIT_EXPECT_FALSE(test, blocked(r, 0, SZ_2M));
 	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_2M + PAGE, PAGE));
-	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), -EEXIST);
+
+	/* Reported again while it is blocked: its mappings are removed again. */
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
+	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
+	KUNIT_EXPECT_EQ(test, egm_retired_list(r, NULL, 0, NULL), 1);
 
 	/* Another owner's blocks; then its own. */
 	egm_retired_unblock(r, 0, SZ_2M);
@@ -109,7 +113,7 @@ static void states_of_a_bad_page(struct kunit *test)
 
 	/* It goes bad under the next owner too. */
 	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
-	KUNIT_EXPECT_TRUE(test, egm_retired_block(r, &offset, &len));
+	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_list(r, NULL, 0, NULL), 1);
 }
 
@@ -159,7 +163,7 @@ static void moves_what_was_reported(struct kunit *test)
 	/* All that firmware named, as with large pages. */
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
-	while (egm_retired_block(r, &offset, &len))
+	while (egm_retired_next_unmap(r, &offset, &len))
 		;
 	KUNIT_EXPECT_TRUE(test, blocked(r, SZ_2M, PAGE));
 	/* The first byte and the last one of what is moved, and one beyond. */
@@ -175,7 +179,9 @@ static void moves_what_was_reported(struct kunit *test)
 	egm_retired_move(&past, base, SZ_2M + PAGE, r, 0);
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&past), PAGE);
 	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_64K, SIZE - SZ_64K));
-	KUNIT_EXPECT_FALSE(test, egm_retired_block(r, &offset, &len) && offset < SIZE);
+	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
+	KUNIT_EXPECT_EQ(test, offset, SIZE);
+	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
 	egm_retired_destroy(&past);
 }

@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Zeroing: no byte of a region reaches a new owner with what was there before.
+ * Zeroing: no byte of a region reaches a new owner with the content of an earlier one.
  *
- * A block is dirty, being zeroed by one thread, or zero. It is zeroed by whoever
- * comes first: a thread about to map it, or a worker ahead of need. Until it is zero
- * nobody has it mapped, so a worker need not know who owns it.
+ * A block is in one of four states, and one thread changes it at a time:
  *
- * Each thread maps one block at a time and only while it zeroes it: a lasting alias
- * would let a stray or speculative access reach a guest's memory.
+ *	      a thread takes it      it was zeroed      its owner maps it
+ *	DIRTY ----------------> BUSY ------------> ZERO ----------------> USED
+ *	  ^                                                                 |
+ *	  +---------------- its owner's file is released -------------------+
+ *
+ * Only a block in state USED is mapped, so a thread that zeroes a block need not know
+ * its owner. The state changes without a lock: DIRTY to BUSY by cmpxchg; BUSY to ZERO by
+ * the thread that took the block; ZERO to USED and USED to DIRTY only on behalf of the
+ * owner. A store of ZERO and one of USED are releases, paired with the acquire loads
+ * of egm_scrub_state(): a thread that finds a block zero, and maps it, maps zeroes.
+ *
+ * Each thread maps one block of the region at a time and only while it zeroes it, because
+ * a stray or speculative access through an alias would reach a guest's memory. The
+ * kernel unmaps lazily: a translation can stay in a TLB until mm purges freed areas.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "scrub.h"
 
-#include <linux/bitmap.h>
 #include <linux/cleanup.h>
+#include <linux/cpumask.h>
 #include <linux/io.h>
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
@@ -22,9 +32,26 @@
 #include <linux/numa.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/topology.h>
+#include <linux/wait_bit.h>
 
 #include "retired.h"
+
+enum egm_scrub_state {
+	EGM_SCRUB_DIRTY,
+	EGM_SCRUB_BUSY,
+	EGM_SCRUB_ZERO,
+	EGM_SCRUB_USED,
+};
+
+/* Blocks that a thread waits for, on its stack. */
+struct egm_scrub_request {
+	struct list_head node;
+	unsigned long next;
+	unsigned long end;
+};
 
 static uint egm_scrub_workers = 4;
 module_param_named(scrub_workers, egm_scrub_workers, uint, 0644);
@@ -34,14 +61,14 @@ MODULE_PARM_DESC(scrub_workers,
 static struct workqueue_struct *egm_scrub_wq;
 
 /**
- * egm_scrub_module_init - make the workqueue that zeroing ahead runs on
+ * egm_scrub_module_init - allocate the workqueue of all workers
  *
  * Context: module init.
  * Return: 0 or -ENOMEM.
  */
 int egm_scrub_module_init(void)
 {
-	/* With WQ_SYSFS the administrator has its nice level and CPUs in hand. */
+	/* WQ_SYSFS: the administrator sets its nice level and CPUs. */
 	egm_scrub_wq = alloc_workqueue("egm_scrub", WQ_UNBOUND | WQ_SYSFS, 0);
 	return egm_scrub_wq ? 0 : -ENOMEM;
 }
@@ -56,7 +83,22 @@ void egm_scrub_module_exit(void)
 	destroy_workqueue(egm_scrub_wq);
 }
 
-/* Zero some of a block; what is retired is not even mapped. */
+static enum egm_scrub_state egm_scrub_state(struct egm_scrub *scrub, unsigned long block)
+{
+	/* Paired with the stores of ZERO and USED. */
+	return smp_load_acquire(&scrub->state[block]);
+}
+
+/* Take a dirty block. The thread that succeeds zeroes it. */
+static bool egm_scrub_take(struct egm_scrub *scrub, unsigned long block)
+{
+	u8 dirty = EGM_SCRUB_DIRTY;
+
+	return READ_ONCE(scrub->state[block]) == dirty &&
+	       try_cmpxchg(&scrub->state[block], &dirty, EGM_SCRUB_BUSY);
+}
+
+/* Zero a part of a block; retired pages are skipped. */
 static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
 {
 	u64 bad, skip;
@@ -75,53 +117,49 @@ static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
 	return 0;
 }
 
+/* Zero a block that the caller took. */
 static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
 {
 	u64 offset = (u64)block * EGM_BLOCK_SIZE;
 	int ret;
 
 	ret = egm_scrub_memory(scrub, offset, min(offset + EGM_BLOCK_SIZE, scrub->size));
-
-	scoped_guard(spinlock, &scrub->lock) {
-		__clear_bit(block, scrub->busy);
-		if (!ret)
-			__set_bit(block, scrub->zeroed);
-	}
-	wake_up_all(&scrub->wait);
+	store_release_wake_up(&scrub->state[block], ret ? EGM_SCRUB_DIRTY : EGM_SCRUB_ZERO);
 	return ret;
 }
 
-/* The first dirty block in [@first, @end) that nobody zeroes, or @end. */
-static unsigned long egm_scrub_find(struct egm_scrub *scrub,
-				    unsigned long first, unsigned long end)
+/* Take a block for a worker, from each request in turn. */
+static bool egm_scrub_take_requested(struct egm_scrub *scrub, unsigned long *block)
 {
-	unsigned long block = first;
-
-	lockdep_assert_held(&scrub->lock);
-	for_each_clear_bit_from(block, scrub->zeroed, end)
-		if (!test_bit(block, scrub->busy))
-			return block;
-	return end;
-}
-
-/* Make a dirty block this worker's, if there is one. */
-static bool egm_scrub_take_next(struct egm_scrub *scrub, unsigned long *block)
-{
-	unsigned long end = egm_scrub_blocks(scrub);
+	struct egm_scrub_request *request;
 
 	guard(spinlock)(&scrub->lock);
-	if (scrub->stopped)
-		return false;
-
-	*block = egm_scrub_find(scrub, scrub->cursor, end);
-	if (*block == end) {
-		*block = egm_scrub_find(scrub, 0, scrub->cursor);
-		if (*block == scrub->cursor)
-			return false;
+	while ((request = list_first_entry_or_null(&scrub->requests,
+						   struct egm_scrub_request, node))) {
+		while (request->next < request->end) {
+			*block = request->next++;
+			if (egm_scrub_take(scrub, *block)) {
+				list_move_tail(&request->node, &scrub->requests);
+				return true;
+			}
+		}
+		list_del_init(&request->node);
 	}
-	__set_bit(*block, scrub->busy);
-	scrub->cursor = *block + 1;
-	return true;
+	return false;
+}
+
+static bool egm_scrub_take_ahead(struct egm_scrub *scrub, unsigned long *block)
+{
+	unsigned long blocks = egm_scrub_blocks(scrub), at = READ_ONCE(scrub->cursor), n;
+
+	for (n = 0; n < blocks; n++) {
+		*block = (at + n) % blocks;
+		if (egm_scrub_take(scrub, *block)) {
+			WRITE_ONCE(scrub->cursor, *block + 1);
+			return true;
+		}
+	}
+	return false;
 }
 
 static void egm_scrub_work(struct work_struct *work)
@@ -132,23 +170,27 @@ static void egm_scrub_work(struct work_struct *work)
 	unsigned int n = worker - scrub->workers;
 	unsigned long block;
 
-	/* Without memory for a mapping: whoever needs the block says so. */
-	while (n < READ_ONCE(egm_scrub_workers) &&
-	       egm_scrub_take_next(scrub, &block) &&
-	       !egm_scrub_block(scrub, block))
+	while (!READ_ONCE(scrub->stopped)) {
+		if (!egm_scrub_take_requested(scrub, &block) &&
+		    !(n < READ_ONCE(egm_scrub_workers) &&
+		      egm_scrub_take_ahead(scrub, &block)))
+			return;
+		if (egm_scrub_block(scrub, block))
+			return;
 		cond_resched();
+	}
 }
 
 /**
  * egm_scrub_init - start with every block dirty
  * @scrub: to initialize; zeroed memory
- * @retired: the region's list of pages to leave as they are
+ * @retired: the region's list of pages that are not zeroed
  * @base: SPA of the region, page-aligned
  * @size: bytes, page-aligned, not 0
- * @node: of the region; it need not have CPUs
+ * @node: NUMA node of the region; it need not have CPUs
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM; in either case egm_scrub_destroy() is due.
+ * Return: 0 or -ENOMEM; the caller must call egm_scrub_destroy() in either case.
  */
 int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 		   phys_addr_t base, u64 size, int node)
@@ -160,62 +202,57 @@ int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 	scrub->size = size;
 	scrub->node = numa_nearest_node(node, N_CPU);
 	spin_lock_init(&scrub->lock);
-	init_waitqueue_head(&scrub->wait);
+	INIT_LIST_HEAD(&scrub->requests);
 	for (i = 0; i < EGM_SCRUB_WORKERS_MAX; i++) {
 		scrub->workers[i].scrub = scrub;
 		INIT_WORK(&scrub->workers[i].work, egm_scrub_work);
 	}
 
-	scrub->zeroed = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
-	scrub->used = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
-	scrub->busy = bitmap_zalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
-	return scrub->zeroed && scrub->used && scrub->busy ? 0 : -ENOMEM;
+	BUILD_BUG_ON(EGM_SCRUB_DIRTY);	/* zeroed memory */
+	scrub->state = kvzalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
+	return scrub->state ? 0 : -ENOMEM;
 }
 
 /**
  * egm_scrub_destroy - undo egm_scrub_init()
- * @scrub: has never been given to egm_scrub_ahead(), or was stopped
+ * @scrub: was never passed to egm_scrub_ahead(), or was stopped
  */
 void egm_scrub_destroy(struct egm_scrub *scrub)
 {
-	bitmap_free(scrub->busy);
-	bitmap_free(scrub->used);
-	bitmap_free(scrub->zeroed);
+	kvfree(scrub->state);
 }
 
-static void egm_scrub_ahead_from(struct egm_scrub *scrub, unsigned long block)
+static void egm_scrub_queue(struct egm_scrub *scrub, unsigned int count)
 {
-	unsigned int i, count;
+	unsigned int i;
 
-	count = min(READ_ONCE(egm_scrub_workers), EGM_SCRUB_WORKERS_MAX);
-	guard(spinlock)(&scrub->lock);
+	lockdep_assert_held(&scrub->lock);
 	if (scrub->stopped)
 		return;
-	scrub->cursor = block;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < min(count, EGM_SCRUB_WORKERS_MAX); i++)
 		queue_work_node(scrub->node, egm_scrub_wq, &scrub->workers[i].work);
 }
 
 /**
- * egm_scrub_ahead - zero what is dirty in the background
+ * egm_scrub_ahead - zero dirty blocks in the background
  * @scrub: the region's
  *
- * Does nothing if the administrator has switched it off, or after
- * egm_scrub_stop().
+ * Does nothing if the module parameter scrub_workers is 0, or after egm_scrub_stop().
  *
  * Context: process.
  */
 void egm_scrub_ahead(struct egm_scrub *scrub)
 {
-	egm_scrub_ahead_from(scrub, 0);
+	guard(spinlock)(&scrub->lock);
+	egm_scrub_queue(scrub, READ_ONCE(egm_scrub_workers));
 }
 
 /**
  * egm_scrub_stop - end all zeroing, for good
  * @scrub: the region's
  *
- * Waits for the blocks that workers are at, no longer. A thread that zeroes on its own
- * account ends its block, and gives up then.
+ * Waits until each worker has ended its block, no longer. A thread in egm_scrub_range()
+ * ends its block, and fails.
  *
  * Context: may sleep.
  */
@@ -224,110 +261,180 @@ void egm_scrub_stop(struct egm_scrub *scrub)
 	unsigned int i;
 
 	scoped_guard(spinlock, &scrub->lock)
-		scrub->stopped = true;
-	wake_up_all(&scrub->wait);
+		WRITE_ONCE(scrub->stopped, true);
 	for (i = 0; i < EGM_SCRUB_WORKERS_MAX; i++)
 		cancel_work_sync(&scrub->workers[i].work);
 }
 
-/*
- * What a thread that is to use [@start, @end) does next: 0 if it is zero, -EAGAIN with a
- * block to zero, which is then its own, -EBUSY if others zero all that is left, -ENODEV.
- * *@first, from @start on, moves to the first block that is not zero.
- */
-static int egm_scrub_take(struct egm_scrub *scrub, unsigned long start,
-			  unsigned long *first, unsigned long end, unsigned long *block)
+/* Ask one worker for each block, and at most for each CPU but this one, to help. */
+static void egm_scrub_request(struct egm_scrub *scrub, struct egm_scrub_request *request,
+			      unsigned long first, unsigned long end)
 {
+	unsigned long cpus = num_online_cpus();
+
+	if (scrub->node != NUMA_NO_NODE)
+		cpus = max(cpumask_weight(cpumask_of_node(scrub->node)), 1);
+
+	while (first < end && egm_scrub_state(scrub, first) >= EGM_SCRUB_ZERO)
+		first++;
+	request->next = first;
+	request->end = end;
+	INIT_LIST_HEAD(&request->node);
+	if (end - first <= 1)
+		return;
+
 	guard(spinlock)(&scrub->lock);
-	*first = find_next_zero_bit(scrub->zeroed, end, *first);
-	if (*first >= end) {
-		bitmap_set(scrub->used, start, end - start);
-		return 0;
-	}
-	if (scrub->stopped)
-		return -ENODEV;
-	*block = egm_scrub_find(scrub, *first, end);
-	if (*block == end)
-		return -EBUSY;
-	__set_bit(*block, scrub->busy);
-	return -EAGAIN;
+	list_add_tail(&request->node, &scrub->requests);
+	egm_scrub_queue(scrub, min(end - first, cpus) - 1);
 }
 
-/* Is there anything new for a thread to which egm_scrub_take() said -EBUSY? */
-static bool egm_scrub_moved(struct egm_scrub *scrub, unsigned long first,
-			    unsigned long end)
+static void egm_scrub_withdraw(struct egm_scrub *scrub, struct egm_scrub_request *request)
 {
 	guard(spinlock)(&scrub->lock);
-	return scrub->stopped ||
-	       egm_scrub_find(scrub, first, end) != end ||
-	       find_next_zero_bit(scrub->zeroed, end, first) >= end;
+	list_del(&request->node);
+}
+
+/* Zero a block of the caller's, unless another thread takes it first. */
+static int egm_scrub_zero(struct egm_scrub *scrub, unsigned long block)
+{
+	int ret;
+
+	if (READ_ONCE(scrub->stopped))
+		return -ENODEV;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (!egm_scrub_take(scrub, block))
+		return 0;
+	ret = egm_scrub_block(scrub, block);
+	cond_resched();
+	return ret;
+}
+
+/* Take a block of the caller's to USED. */
+static int egm_scrub_use(struct egm_scrub *scrub, unsigned long block)
+{
+	int ret;
+
+	for (;;) {
+		switch (egm_scrub_state(scrub, block)) {
+		case EGM_SCRUB_DIRTY:
+			ret = egm_scrub_zero(scrub, block);
+			if (ret)
+				return ret;
+			break;
+		case EGM_SCRUB_BUSY:
+			if (wait_var_event_killable(&scrub->state[block],
+						    egm_scrub_state(scrub, block) !=
+						    EGM_SCRUB_BUSY))
+				return -EINTR;
+			break;
+		case EGM_SCRUB_ZERO:
+			/* Other threads of the owner store the same, and no other thread stores. */
+			smp_store_release(&scrub->state[block], EGM_SCRUB_USED);
+			return 0;
+		case EGM_SCRUB_USED:
+			return 0;
+		}
+	}
+}
+
+static int egm_scrub_use_all(struct egm_scrub *scrub, unsigned long first, unsigned long end)
+{
+	unsigned long block;
+	int ret;
+
+	/* Blocks that no thread zeroes yet, before waiting for one of the others. */
+	for (block = first; block < end; block++) {
+		if (egm_scrub_state(scrub, block) != EGM_SCRUB_DIRTY)
+			continue;
+		ret = egm_scrub_zero(scrub, block);
+		if (ret)
+			return ret;
+	}
+	for (block = first, ret = 0; block < end && !ret; block++)
+		ret = egm_scrub_use(scrub, block);
+	return ret;
 }
 
 /**
- * egm_scrub_range - see to it that a range about to be mapped is zero, or was for its
- * present owner
+ * egm_scrub_use_zero - make a range ready to be mapped, if that takes no zeroing
  * @scrub: the region's
  * @offset: first byte, from the region's start
  * @len: bytes, not 0; the range is inside the region
  *
- * Whole blocks are zeroed, so the caller must own every block below the range.
- * Workers help if there is more than one to zero.
+ * The caller must own the blocks below the range.
  *
- * Context: may sleep, and waits for other threads that zero some of the range.
- * Return: 0; -EINTR if a fatal signal is pending; -ENODEV after egm_scrub_stop();
- * -ENOMEM. Blocks zeroed before an error stay zeroed.
+ * Context: process; does not wait.
+ * Return: true if all of the range is zero or in use.
+ */
+bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len)
+{
+	unsigned long first = offset / EGM_BLOCK_SIZE, block;
+	unsigned long end = (offset + len - 1) / EGM_BLOCK_SIZE + 1;
+
+	for (block = first; block < end; block++)
+		if (egm_scrub_state(scrub, block) < EGM_SCRUB_ZERO)
+			return false;
+	return !egm_scrub_use_all(scrub, first, end);
+}
+
+/**
+ * egm_scrub_range - make a range ready to be mapped
+ * @scrub: the region's
+ * @offset: first byte, from the region's start
+ * @len: bytes, not 0; the range is inside the region
+ *
+ * Zeroes the dirty blocks below the range, all of which the caller must own. Takes no
+ * lock if none is dirty. Workers help with more than one block.
+ *
+ * Context: may sleep, and waits for other threads that zero blocks of the range.
+ * Return: 0; if a block had to be zeroed: -EINTR if a fatal signal is pending, -ENODEV
+ * after egm_scrub_stop(), -ENOMEM. Blocks zeroed before an error stay zeroed.
  */
 int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
 {
-	unsigned long start = offset / EGM_BLOCK_SIZE, first = start, block = start;
+	unsigned long first = offset / EGM_BLOCK_SIZE;
 	unsigned long end = (offset + len - 1) / EGM_BLOCK_SIZE + 1;
-	bool asked = false;
+	struct egm_scrub_request request;
 	int ret;
 
-	for (;;) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		ret = egm_scrub_take(scrub, start, &first, end, &block);
-		if (!ret || ret == -ENODEV)
-			return ret;
-		if (!asked && end - first > 1) {
-			egm_scrub_ahead_from(scrub, first);
-			asked = true;
-		}
-		if (ret == -EBUSY)
-			ret = wait_event_killable(scrub->wait,
-						  egm_scrub_moved(scrub, first, end));
-		else
-			ret = egm_scrub_block(scrub, block);
-		if (ret)
-			return ret == -ERESTARTSYS ? -EINTR : ret;
-		cond_resched();
-	}
+	if (egm_scrub_use_zero(scrub, offset, len))
+		return 0;
+
+	egm_scrub_request(scrub, &request, first, end);
+	ret = egm_scrub_use_all(scrub, first, end);
+	egm_scrub_withdraw(scrub, &request);
+	return ret;
 }
 
 /**
- * egm_scrub_dirty - a range of blocks has lost its owner
+ * egm_scrub_dirty - make blocks dirty that lost their owner
  * @scrub: the region's
- * @first: first block, mapped by nobody
- * @count: how many
+ * @first: first block; none of them is mapped
+ * @count: number of blocks
  *
- * What of it was given to egm_scrub_range() is dirty from now on.
+ * Blocks that the owner never used stay zero.
  *
- * Context: process.
+ * Context: any; the caller keeps others from owning the blocks until it returns.
+ * Return: true if any block became dirty.
  */
-void egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
+bool egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
 		     unsigned long count)
 {
-	unsigned long from = first, to;
+	unsigned long block;
+	bool dirty = false;
 
-	guard(spinlock)(&scrub->lock);
-	for_each_set_bitrange_from(from, to, scrub->used, first + count)
-		bitmap_clear(scrub->zeroed, from, to - from);
-	bitmap_clear(scrub->used, first, count);
+	for (block = first; block < first + count; block++) {
+		if (READ_ONCE(scrub->state[block]) != EGM_SCRUB_USED)
+			continue;
+		WRITE_ONCE(scrub->state[block], EGM_SCRUB_DIRTY);
+		dirty = true;
+	}
+	return dirty;
 }
 
 /**
- * egm_scrub_pending - how much is left to zero
+ * egm_scrub_pending - count the bytes that are not zero yet
  * @scrub: the region's
  *
  * Context: process.
@@ -335,8 +442,9 @@ void egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
  */
 u64 egm_scrub_pending(struct egm_scrub *scrub)
 {
-	unsigned long blocks = egm_scrub_blocks(scrub);
+	unsigned long block, count = 0;
 
-	guard(spinlock)(&scrub->lock);
-	return (u64)(blocks - bitmap_weight(scrub->zeroed, blocks)) * EGM_BLOCK_SIZE;
+	for (block = 0; block < egm_scrub_blocks(scrub); block++)
+		count += egm_scrub_state(scrub, block) < EGM_SCRUB_ZERO;
+	return (u64)count * EGM_BLOCK_SIZE;
 }

@@ -5,6 +5,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "egm_harness.h"
@@ -95,6 +96,7 @@ TEST_F(huge, takes_no_page_table_for_the_whole_region)
 	/* And the other way takes one for each: the measure measures. */
 	munmap(p, self->size);
 	before = page_tables();
+	/* Filled at once: all of it was used. */
 	p = egm_map_populated(self->fd, 0, self->size);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_LE((long)(self->size / self->page * sizeof(uint64_t)),
@@ -112,6 +114,35 @@ TEST_F(huge, same_bytes_as_page_by_page)
 	q[self->len - 1] = 9;
 	EXPECT_EQ(9, self->p[self->len - 1]);
 	munmap(q, self->len);
+}
+
+/* A fault that cannot have a huge entry installs all pages of its block. */
+TEST_F(huge, page_fault_fills_its_block)
+{
+	size_t len = 16 * EGM_BLOCK, i;
+	struct rusage before, after;
+	int fd;
+	char *q;
+
+	munmap(self->p, self->len);
+	close(self->fd);
+	egm_set_workers(0);
+	ASSERT_TRUE(egm_bind_again());
+	self->fd = egm_open();
+	fd = egm_open();
+	/* Dirty memory: not filled at once. */
+	q = egm_map_populated(fd, 0, len);
+	ASSERT_NE(MAP_FAILED, q);
+	getrusage(RUSAGE_SELF, &before);
+	for (i = 0; i < len; i += self->page)
+		q[i] = 1;
+	getrusage(RUSAGE_SELF, &after);
+	TH_LOG("%ld faults for %zu blocks", after.ru_minflt - before.ru_minflt, len / EGM_BLOCK);
+	EXPECT_GE((long)(len / EGM_BLOCK + 1), after.ru_minflt - before.ru_minflt);
+	munmap(q, len);
+	close(fd);
+	egm_set_workers(4);
+	self->p = egm_map(self->fd, self->offset, self->len);
 }
 
 TEST_F(huge, mapping_smaller_than_an_entry)

@@ -8,6 +8,7 @@
 #define EGM_SCRUB_H
 
 #include "egm_harness.h"
+#include "egm_iommufd.h"
 
 #define PATTERN		0xa5
 
@@ -49,6 +50,38 @@ static inline int leave_pattern(int fd, size_t len)
 	munmap(p, len);
 	close(fd);
 	return egm_open();
+}
+
+/* Use a block that nobody owns, and release it: that starts the workers. */
+static inline void start_workers(uint64_t offset)
+{
+	int fd = egm_open();
+	char *p = egm_map(fd, offset, EGM_BLOCK);
+
+	if (p != MAP_FAILED)
+		*p = PATTERN;
+	munmap(p, EGM_BLOCK);
+	close(fd);
+}
+
+/* Map a range for DMA, which zeroes all of it, and unmap it; 0 or an errno. */
+static inline int use_for_dma(int fd, uint64_t offset, uint64_t len)
+{
+	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), err;
+	uint32_t ioas = 0;
+
+	err = ioas_alloc(iommufd, &ioas) ?: ioas_map_file(iommufd, ioas, fd, offset, 0, len);
+	close(iommufd);
+	return err;
+}
+
+/* How long that takes for [0, size); or -errno. */
+static inline long time_to_map_dma(int fd, uint64_t size)
+{
+	long start = egm_now_ms();
+	int err = use_for_dma(fd, 0, size);
+
+	return err ? -err : egm_now_ms() - start;
 }
 
 #endif /* EGM_SCRUB_H */

@@ -55,14 +55,48 @@ TEST_F(scrub, released_memory_is_zeroed_ahead)
 	self->fd = leave_pattern(self->fd, len);
 	ASSERT_LE(0, self->fd);
 	egm_set_workers(2);
-	/* A release is what starts them, of any file. */
-	close(egm_open());
+	start_workers(len);
 	EXPECT_TRUE(egm_wait_zeroed());
 	egm_set_workers(0);
 	p = egm_map(self->fd, 0, len);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(len, egm_first_nonzero(p, len));
 	munmap(p, len);
+}
+
+/* A file that used nothing leaves nothing to zero. */
+TEST_F(scrub, release_of_nothing_wakes_nobody)
+{
+	int64_t dirty;
+
+	self->fd = leave_pattern(self->fd, 8 * EGM_BLOCK);
+	ASSERT_LE(0, self->fd);
+	usleep(200000);
+	dirty = egm_pending();
+	ASSERT_LE((int64_t)(8 * EGM_BLOCK), dirty);
+	egm_set_workers(4);
+	close(egm_open());
+	usleep(200000);
+	EXPECT_EQ(dirty, egm_pending());
+}
+
+/* Workers that zero ahead leave that for a thread that waits, wherever it needs them. */
+TEST_F(scrub, thread_that_waits_is_served_first)
+{
+	size_t part = self->size / 4 / EGM_BLOCK * EGM_BLOCK;
+	uint64_t at = self->size / EGM_BLOCK * EGM_BLOCK - part;
+	int64_t before, elsewhere;
+
+	self->fd = leave_pattern(self->fd, self->size);
+	ASSERT_LE(0, self->fd);
+	egm_set_workers(4);
+	start_workers(0);
+	before = egm_pending();
+	ASSERT_EQ(0, use_for_dma(self->fd, at, part));
+	elsewhere = before - egm_pending() - part;
+	egm_set_workers(0);
+	TH_LOG("%lld MiB zeroed meanwhile, beside %zu", (long long)elsewhere >> 20, part >> 20);
+	EXPECT_GT((int64_t)part / 2, elsewhere);
 }
 
 /* Kernel threads that are at a region now: a worker's name ends with what it does. */
@@ -93,7 +127,7 @@ TEST_F(scrub, workers_zero_in_parallel)
 		self->fd = leave_pattern(self->fd, len);
 		ASSERT_LE(0, self->fd);
 		egm_set_workers(4);
-		close(egm_open());
+		start_workers(0);
 		while (egm_pending() > 0) {
 			int now = zeroing_threads();
 
@@ -125,7 +159,7 @@ TEST_F(scrub, owned_content_is_left_alone)
 	for (i = 0; i < len; i += 2 * EGM_BLOCK)
 		memset(p + i, PATTERN, EGM_BLOCK);
 	egm_set_workers(4);
-	close(egm_open());
+	start_workers(len);
 	EXPECT_TRUE(egm_wait_zeroed());
 	for (i = 0; i < len; i += 2 * EGM_BLOCK) {
 		EXPECT_EQ(PATTERN, (unsigned char)p[i]);
@@ -143,7 +177,7 @@ TEST_F(scrub, untouched_memory_stays_zero)
 	char *p;
 
 	egm_set_workers(4);
-	close(egm_open());
+	start_workers(0);
 	ASSERT_TRUE(egm_wait_zeroed());
 	egm_set_workers(0);
 	p = egm_map(self->fd, 0, size);
@@ -159,18 +193,6 @@ TEST_F(scrub, untouched_memory_stays_zero)
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, p[size / 2]);
 	munmap(p, size);
-}
-
-/* How long it takes to zero the whole region in mmap. */
-static long time_to_map_all(int fd, uint64_t size)
-{
-	long start = egm_now_ms();
-	char *p = egm_map_populated(fd, 0, size);
-
-	if (p == MAP_FAILED)
-		return -1;
-	munmap(p, size);
-	return egm_now_ms() - start;
 }
 
 /* Wait until there is less to zero than that; false if that takes more than a minute. */
@@ -191,7 +213,7 @@ TEST_F(scrub, kill_ends_zeroing)
 	int status;
 
 	self->fd = leave_pattern(self->fd, self->size);
-	whole = time_to_map_all(self->fd, self->size);
+	whole = time_to_map_dma(self->fd, self->size);
 	ASSERT_LT(0, whole);
 	close(self->fd);
 	self->fd = egm_open();
@@ -202,7 +224,7 @@ TEST_F(scrub, kill_ends_zeroing)
 	ASSERT_LE(0, child);
 	if (!child) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		egm_map_populated(self->fd, 0, self->size);
+		time_to_map_dma(self->fd, self->size);
 		_exit(0);
 	}
 	ASSERT_TRUE(zeroing_began(dirty));
@@ -215,7 +237,7 @@ TEST_F(scrub, kill_ends_zeroing)
 	EXPECT_GT(whole / 2, killed);
 	EXPECT_LT(0, egm_pending());
 	/* What was begun is finished by the next. */
-	EXPECT_LE(0, time_to_map_all(self->fd, self->size));
+	EXPECT_LE(0, time_to_map_dma(self->fd, self->size));
 	EXPECT_EQ(0, egm_pending());
 }
 
@@ -225,13 +247,13 @@ TEST_F(scrub, removal_ends_zeroing)
 	int64_t dirty;
 
 	self->fd = leave_pattern(self->fd, self->size);
-	whole = time_to_map_all(self->fd, self->size);
+	whole = time_to_map_dma(self->fd, self->size);
 	ASSERT_LT(0, whole);
 	close(self->fd);
 	dirty = egm_pending();
 	ASSERT_LE((int64_t)self->size, dirty);
 	egm_set_workers(1);
-	close(egm_open());
+	start_workers(0);
 	ASSERT_TRUE(zeroing_began(dirty));
 	EXPECT_LT(0, egm_pending());
 	start = egm_now_ms();
@@ -246,7 +268,7 @@ TEST_F(scrub, removal_ends_zeroing)
 }
 
 /* A thread that zeroes on its own account gives up when the driver goes. */
-TEST_F(scrub, removal_while_mmap_zeroes)
+TEST_F(scrub, removal_while_a_dma_mapping_zeroes)
 {
 	long whole, start, gave_up;
 	int64_t dirty;
@@ -254,7 +276,7 @@ TEST_F(scrub, removal_while_mmap_zeroes)
 	int status;
 
 	self->fd = leave_pattern(self->fd, self->size);
-	whole = time_to_map_all(self->fd, self->size);
+	whole = time_to_map_dma(self->fd, self->size);
 	ASSERT_LT(0, whole);
 	close(self->fd);
 	self->fd = egm_open();
@@ -263,11 +285,8 @@ TEST_F(scrub, removal_while_mmap_zeroes)
 	ASSERT_LE((int64_t)self->size, dirty);
 	child = fork();
 	ASSERT_LE(0, child);
-	if (!child) {
-		char *p = egm_map_populated(self->fd, 0, self->size);
-
-		_exit(p == MAP_FAILED ? errno : 0);
-	}
+	if (!child)
+		_exit(-time_to_map_dma(self->fd, self->size));
 	ASSERT_TRUE(zeroing_began(dirty));
 	EXPECT_LT(0, egm_pending());
 	close(self->fd);
