@@ -44,7 +44,7 @@ static inline int open_node(const char *path)
 	return fd;
 }
 
-/* Own @len bytes from the region's start and give them up again. */
+/* Use @len bytes from the region's start and release them: that starts the workers. */
 static inline void own_once(size_t len)
 {
 	int fd = open_node(egm_node());
@@ -52,6 +52,7 @@ static inline void own_once(size_t len)
 
 	if (p == MAP_FAILED)
 		bench_die("%s: mmap: %s", egm_node(), strerror(errno));
+	bench_touch(p, BENCH_STEP);
 	bench_unmap(p, len);
 	close(fd);
 }

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * egm_bench_share [-n SAMPLES] - what the users of a region cost each other
+ *
+ * Prints a JSON object for each measurement. The region is EGM_NODE, or /dev/egm4. As "case":
+ *
+ *	wait-alone	a thread maps 512 dirty MiB for DMA ("map"), or touches them ("touch")
+ *	wait-closes	the same while another process opens and closes the node
+ *	wait-two	the slower one of two threads that each map 512 dirty MiB for DMA
+ *	stall-alone	the longest fault and mmap of a process in 3 s
+ *	stall-pages	the same beside one that faults in pages and is preempted meanwhile
+ *	stall-huge	the same beside one that faults in huge entries
+ *	rate-N		faults a second of N processes on memory in use, together
+ *	rate-memfd-N	the same of memfd, by pages
+ *	incongruent	1 GiB where no huge entry fits: mmap of dirty memory, faults, and a
+ *			touch of it when it is zero already
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define _GNU_SOURCE
+#include <linux/memfd.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "egm_bench_region.h"
+#include "egm_iommufd.h"
+
+#define PART		(BENCH_LEN / 2)
+#define SMALL		(16 * EGM_BLOCK)
+#define RATE_MAX	4
+
+/* Of all processes. */
+struct shared {
+	int ready;
+	int go;
+	int stop;
+	double value[RATE_MAX];
+};
+
+static struct shared *shared;
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		bench_die("no CPU %d", cpu);
+}
+
+/* A child that ends with this process, or when it is killed. */
+static pid_t child(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		bench_die("fork: %s", strerror(errno));
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static char *map_at(int fd, uint64_t offset, size_t len)
+{
+	char *p = egm_map(fd, offset, len);
+
+	if (p == MAP_FAILED)
+		bench_die("mmap at %#llx: %s", (unsigned long long)offset, strerror(errno));
+	return p;
+}
+
+static void touch_blocks(char *p, size_t len)
+{
+	size_t at;
+
+	for (at = 0; at < len; at += EGM_BLOCK)
+		bench_touch(p + at, BENCH_STEP);
+}
+
+/* Zeroes all of the range before it returns. */
+static void map_dma(int fd, uint64_t offset, size_t len)
+{
+	int iommufd = open_node("/dev/iommu"), err;
+	uint32_t ioas = 0;
+
+	err = ioas_alloc(iommufd, &ioas) ?: ioas_map_file(iommufd, ioas, fd, offset, 0, len);
+	if (err)
+		bench_die("map for DMA: %s", strerror(err));
+	close(iommufd);
+}
+
+static void measure_wait(const char *name, bool others)
+{
+	int fd = -1;
+	pid_t pid;
+	double t;
+	char *p;
+
+	make_dirty();
+	set_workers(4);
+	pid = others ? child() : -1;
+	while (!pid) {
+		close(open_region());
+		usleep(2000);
+	}
+	fd = open_region();
+	t = bench_now();
+	map_dma(fd, 0, PART);
+	bench_lap(name, "map", &t);
+	p = map_at(fd, PART, PART);
+	t = bench_now();
+	touch_blocks(p, PART);
+	bench_lap(name, "touch", &t);
+	if (others)
+		end(pid);
+	set_workers(0);
+	bench_unmap(p, PART);
+	close(fd);
+}
+
+static void wait_for(int *flag, int value)
+{
+	while (__atomic_load_n(flag, __ATOMIC_ACQUIRE) < value)
+		usleep(100);
+}
+
+static void measure_two(void)
+{
+	double t, worst = 0;
+	pid_t pid[2];
+	int i, fd;
+
+	make_dirty();
+	memset(shared, 0, sizeof(*shared));
+	for (i = 0; i < 2; i++) {
+		pid[i] = child();
+		if (pid[i])
+			continue;
+		fd = open_region();
+		__atomic_add_fetch(&shared->ready, 1, __ATOMIC_RELEASE);
+		wait_for(&shared->go, 1);
+		t = bench_now();
+		map_dma(fd, i * PART, PART);
+		shared->value[i] = bench_now() - t;
+		_exit(0);
+	}
+	wait_for(&shared->ready, 2);
+	__atomic_store_n(&shared->go, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < 2; i++) {
+		waitpid(pid[i], NULL, 0);
+		worst = shared->value[i] > worst ? shared->value[i] : worst;
+	}
+	bench_add("wait-two", "map", "us", worst);
+}
+
+/* Map and fault without end, by pages or by huge entries. */
+static void __noreturn fault_forever(bool pages)
+{
+	int fd = open_region();
+
+	for (;;) {
+		char *p = map_at(fd, 0, SMALL);
+
+		if (pages)
+			madvise(p, SMALL, MADV_NOHUGEPAGE);
+		touch_blocks(p, SMALL);
+		munmap(p, SMALL);
+	}
+}
+
+/* Takes its CPU from all others for 0.8 s at a time. */
+static void __noreturn hog(void)
+{
+	struct sched_param param = { .sched_priority = 10 };
+	double t;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		bench_die("SCHED_FIFO: %s", strerror(errno));
+	for (;;) {
+		t = bench_now();
+		while (bench_now() - t < 8e5)
+			;
+		usleep(60000);
+	}
+}
+
+static void measure_stall(const char *name, bool others, bool pages)
+{
+	double until, t, took, fault = 0, map = 0;
+	pid_t pid[2] = { -1, -1 };
+	int fd, i;
+	size_t at;
+	char *p;
+
+	for (i = 0; i < 2 && others; i++) {
+		pid[i] = child();
+		if (pid[i])
+			continue;
+		pin(0);
+		if (i)
+			hog();
+		fault_forever(pages);
+	}
+	usleep(300000);
+	pin(1);
+	fd = open_region();
+	until = bench_now() + 3e6;
+	while (bench_now() < until) {
+		t = bench_now();
+		p = map_at(fd, 4 * SMALL, 2 * SMALL);
+		took = bench_now() - t;
+		map = took > map ? took : map;
+		for (at = 0; at < 2 * SMALL; at += EGM_BLOCK) {
+			t = bench_now();
+			bench_touch(p + at, BENCH_STEP);
+			took = bench_now() - t;
+			fault = took > fault ? took : fault;
+		}
+		munmap(p, 2 * SMALL);
+	}
+	close(fd);
+	for (i = 0; i < 2 && others; i++)
+		end(pid[i]);
+	bench_add(name, "fault_max", "us", fault);
+	bench_add(name, "mmap_max", "us", map);
+}
+
+/* Faults a second of one process, for half a second, on memory that is in use. */
+static double fault_rate(int cpu, bool memfd)
+{
+	size_t step = memfd ? BENCH_STEP : EGM_BLOCK, at;
+	int fd = memfd ? memfd_create("bench", 0) : open_region();
+	double t, took = 0, until;
+	off_t offset = memfd ? 0 : cpu * SMALL;
+	long faults = 0;
+	char *p;
+
+	pin(cpu);
+	if (memfd && ftruncate(fd, SMALL))
+		bench_die("memfd: %s", strerror(errno));
+	p = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	bench_touch(p, SMALL);
+	munmap(p, SMALL);
+	__atomic_add_fetch(&shared->ready, 1, __ATOMIC_RELEASE);
+	wait_for(&shared->go, 1);
+	until = bench_now() + 5e5;
+	while (bench_now() < until) {
+		p = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+		t = bench_now();
+		for (at = 0; at < SMALL; at += step, faults++)
+			bench_touch(p + at, BENCH_STEP);
+		took += bench_now() - t;
+		munmap(p, SMALL);
+	}
+	return faults / (took / 1e6);
+}
+
+static void measure_rate(const char *name, int processes, bool memfd)
+{
+	double sum = 0;
+	int i;
+
+	memset(shared, 0, sizeof(*shared));
+	for (i = 0; i < processes; i++) {
+		if (child())
+			continue;
+		shared->value[i] = fault_rate(i, memfd);
+		_exit(0);
+	}
+	wait_for(&shared->ready, processes);
+	__atomic_store_n(&shared->go, 1, __ATOMIC_RELEASE);
+	while (wait(NULL) > 0)
+		;
+	for (i = 0; i < processes; i++)
+		sum += shared->value[i];
+	bench_add(name, "rate", "faults/s", sum);
+}
+
+static void measure_incongruent(void)
+{
+	struct rusage before, after;
+	double t;
+	int fd;
+	char *p;
+
+	make_dirty();
+	fd = open_region();
+	t = bench_now();
+	p = egm_map_populated(fd, 0, BENCH_LEN);
+	if (p == MAP_FAILED)
+		bench_die("mmap: %s", strerror(errno));
+	bench_lap("incongruent", "mmap_dirty", &t);
+	getrusage(RUSAGE_SELF, &before);
+	bench_touch(p, BENCH_LEN);
+	getrusage(RUSAGE_SELF, &after);
+	bench_add("incongruent", "faults", "faults", after.ru_minflt - before.ru_minflt);
+	bench_unmap(p, BENCH_LEN);
+	t = bench_now();
+	p = egm_map_populated(fd, 0, BENCH_LEN);
+	bench_touch(p, BENCH_LEN);
+	bench_lap("incongruent", "mmap_and_touch_zero", &t);
+	bench_unmap(p, BENCH_LEN);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	int samples = 5, round, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t all;
+
+	if (argc == 3 && !strcmp(argv[1], "-n"))
+		samples = atoi(argv[2]);
+	if (argc == 2 || argc > 3 || samples < 1 || samples > BENCH_MAX) {
+		fputs("usage: egm_bench_share [-n SAMPLES]\n", stderr);
+		return 2;
+	}
+	saved_workers = egm_workers();
+	if (region_size() < BENCH_LEN || cpus < 2)
+		bench_die("%s is smaller than 1 GiB, or there is one CPU", egm_node());
+	atexit(restore);
+	sched_getaffinity(0, sizeof(all), &all);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	for (round = 0; round <= samples; round++) {
+		fprintf(stderr, "# round %d of %d\n", round, samples);
+		bench_keep = round > 0;
+		measure_wait("wait-alone", false);
+		measure_wait("wait-closes", true);
+		measure_two();
+		measure_incongruent();
+		measure_stall("stall-alone", false, false);
+		measure_stall("stall-pages", true, true);
+		measure_stall("stall-huge", true, false);
+		sched_setaffinity(0, sizeof(all), &all);
+		measure_rate("rate-1", 1, false);
+		measure_rate("rate-2", 2, false);
+		measure_rate("rate-memfd-1", 1, true);
+		measure_rate("rate-memfd-2", 2, true);
+		if (cpus < RATE_MAX)
+			continue;
+		measure_rate("rate-4", 4, false);
+		measure_rate("rate-memfd-4", 4, true);
+	}
+	bench_print();
+	return 0;
+}
