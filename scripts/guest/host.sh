@@ -27,7 +27,16 @@ kernel_is_quiet() {
 # said GPU PATTERN - did the kernel log say this of the GPU?
 said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }
 said_nothing() { ! dmesg | grep -q "$1: no EGM"; }
-bound() { [ "$(basename "$(readlink "/sys/bus/pci/devices/$1/driver")")" = nvgrace_gpu_vfio_pci ]; }
+driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")"; }
+bound() { [ "$(driver_of "$1")" = nvgrace_gpu_vfio_pci ]; }
+
+# to_vfio_pci DEVICE - bind a PCI device that has no driver to vfio-pci
+to_vfio_pci() {
+	modprobe vfio-pci
+	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
+	echo "$1" >/sys/bus/pci/drivers_probe
+	[ "$(driver_of "$1")" = vfio-pci ]
+}
 
 nodes() {
 	(cd /dev && for n in egm*; do [ ! -e "$n" ] || echo "$n"; done) |

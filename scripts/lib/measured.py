@@ -138,8 +138,8 @@ def kinds_table(results):
 
 def dma_whole(results):
     """
-    What mapping a whole socket for DMA takes, extrapolated, in us: from 16 GiB zeroed
-    ahead, from 16 GiB that mapping zeroes, and zeroing it ahead; None for what is not known.
+    Extrapolate three times to a whole socket, in us: a DMA map of zeroed memory and one
+    that zeroes, both from 16 GiB, and zeroing ahead. A time that was not measured is None.
     """
     took = [results.median("dma-file", what) for what in ("map_16384", "map_dirty_16384")]
     rate = results.median("scrub-2", "scrub")
@@ -259,7 +259,7 @@ def at_most(limit):
 
 
 def targets(results):
-    """What was to be reached, and whether it was."""
+    """Compare the medians with the targets."""
     def times(name, one, other, good):
         return target(name, results.ratio(one, other), good, "{:.3f}".format)
 

@@ -8,9 +8,7 @@
 plan 24
 
 edu=0000:00:1d.0
-modprobe vfio-pci
-echo vfio-pci >/sys/bus/pci/devices/$edu/driver_override
-echo $edu >/sys/bus/pci/drivers_probe
+to_vfio_pci $edu
 
 # start NAME WORDS... - a guest that does DMA, with a monitor
 start() {

@@ -98,7 +98,7 @@ __poll_t egm_poll(struct file *file, poll_table *wait)
 	__poll_t mask = 0;
 
 	poll_wait(file, &region->wait, wait);
-	if (READ_ONCE(region->gone))
+	if (egm_region_is_gone(region))
 		mask |= EPOLLERR | EPOLLHUP;
 	if (READ_ONCE(efile->seen) != egm_retired_generation(&region->retired))
 		mask |= EPOLLPRI;

@@ -133,7 +133,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owners_claim);
  * @count: set to its number of blocks
  *
  * Context: any.
- * Return: true if there is a range; it is the one that egm_owners_release_one() gives up.
+ * Return: true if there is a range; it is the one that egm_owners_release_first() gives up.
  */
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count)
 {
@@ -146,23 +146,17 @@ bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned lon
 	*count = range->it.last - range->it.start + 1;
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_first);
 
 /**
- * egm_owners_release_one - give up one range of an owner
+ * egm_owners_release_first - give up the range that egm_owner_first() has found
  * @owners: the region's owners
- * @owner: whose
- * @first: set to the range's first block
- * @count: set to its number of blocks
+ * @owner: an owner that has one
  *
  * Context: any; the caller serializes.
- * Return: true if there was a range, false if the owner has none left.
  */
-bool egm_owners_release_one(struct egm_owners *owners, struct egm_owner *owner,
-			    unsigned long *first, unsigned long *count)
+void egm_owners_release_first(struct egm_owners *owners, struct egm_owner *owner)
 {
-	if (!egm_owner_first(owner, first, count))
-		return false;
 	egm_range_drop(owners, list_first_entry(&owner->ranges, struct egm_range, node));
-	return true;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_release_one);
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_release_first);

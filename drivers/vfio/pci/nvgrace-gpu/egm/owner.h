@@ -36,7 +36,6 @@ struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
 				  unsigned long last);
 int egm_owners_claim(struct egm_owners *owners, struct egm_range *range);
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count);
-bool egm_owners_release_one(struct egm_owners *owners, struct egm_owner *owner,
-			    unsigned long *first, unsigned long *count);
+void egm_owners_release_first(struct egm_owners *owners, struct egm_owner *owner);
 
 #endif /* _NVGRACE_EGM_OWNER_H */

@@ -18,11 +18,20 @@ struct owner_test {
 	struct egm_owner owner[OWNERS];
 };
 
+static bool release_one(struct owner_test *t, int who, unsigned long *first,
+			unsigned long *count)
+{
+	if (!egm_owner_first(&t->owner[who], first, count))
+		return false;
+	egm_owners_release_first(&t->owners, &t->owner[who]);
+	return true;
+}
+
 static void release_all(struct owner_test *t, int who)
 {
 	unsigned long first, count;
 
-	while (egm_owners_release_one(&t->owners, &t->owner[who], &first, &count))
+	while (release_one(t, who, &first, &count))
 		;
 }
 
@@ -104,12 +113,10 @@ static void claim_merges(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, claim(test, 0, i, i), 0);
 	for (i = 1; i < BLOCKS; i += 2)
 		KUNIT_EXPECT_EQ(test, claim(test, 0, i, i), 0);
-	KUNIT_EXPECT_TRUE(test, egm_owners_release_one(&t->owners, &t->owner[0],
-						       &first, &count));
+	KUNIT_EXPECT_TRUE(test, release_one(t, 0, &first, &count));
 	KUNIT_EXPECT_EQ(test, first, 0);
 	KUNIT_EXPECT_EQ(test, count, BLOCKS);
-	KUNIT_EXPECT_FALSE(test, egm_owners_release_one(&t->owners, &t->owner[0],
-							&first, &count));
+	KUNIT_EXPECT_FALSE(test, release_one(t, 0, &first, &count));
 }
 
 static void release_frees(struct kunit *test)
@@ -138,8 +145,7 @@ static void random_against_model(struct kunit *test)
 		if (prandom_u32_state(&rnd) % 8 == 0) {
 			unsigned long at, count;
 
-			while (egm_owners_release_one(&t->owners, &t->owner[who],
-						      &at, &count)) {
+			while (release_one(t, who, &at, &count)) {
 				for (b = at; b < at + count; b++) {
 					KUNIT_ASSERT_EQ(test, model[b], who + 1);
 					model[b] = 0;

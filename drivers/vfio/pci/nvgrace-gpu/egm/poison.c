@@ -54,7 +54,7 @@ static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn
 				   region->name, (u64)page << PAGE_SHIFT, ERR_PTR(ret));
 
 	/* Revoked: the page is mapped nowhere. */
-	if (READ_ONCE(region->gone))
+	if (egm_region_is_gone(region))
 		return -EFAULT;
 
 	*pgoff = page;

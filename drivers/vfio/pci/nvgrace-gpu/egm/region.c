@@ -289,7 +289,7 @@ void egm_region_release_blocks(struct egm_region *region,
 		egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
 				    (u64)count * EGM_BLOCK_SIZE);
 		scoped_guard(spinlock, &region->lock)
-			egm_owners_release_one(&region->owners, owner, &first, &count);
+			egm_owners_release_first(&region->owners, owner);
 		cond_resched();
 	}
 	if (dirty)
@@ -308,7 +308,7 @@ int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user
 {
 	guard(mutex)(&region->dma_lock);
 	/* egm_region_revoke() sets it before it takes dma_lock. */
-	if (READ_ONCE(region->gone))
+	if (egm_region_is_gone(region))
 		return -ENODEV;
 	list_add(&user->elm, &region->dma_users);
 	return 0;

@@ -272,9 +272,6 @@ static void egm_scrub_request(struct egm_scrub *scrub, struct egm_scrub_request 
 {
 	unsigned long cpus = num_online_cpus();
 
-	if (scrub->node != NUMA_NO_NODE)
-		cpus = max(cpumask_weight(cpumask_of_node(scrub->node)), 1);
-
 	while (first < end && egm_scrub_state(scrub, first) >= EGM_SCRUB_ZERO)
 		first++;
 	request->next = first;
@@ -283,6 +280,8 @@ static void egm_scrub_request(struct egm_scrub *scrub, struct egm_scrub_request 
 	if (end - first <= 1)
 		return;
 
+	if (scrub->node != NUMA_NO_NODE)
+		cpus = max(cpumask_weight(cpumask_of_node(scrub->node)), 1);
 	guard(spinlock)(&scrub->lock);
 	list_add_tail(&request->node, &scrub->requests);
 	egm_scrub_queue(scrub, min(end - first, cpus) - 1);
@@ -375,7 +374,9 @@ bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len)
 	for (block = first; block < end; block++)
 		if (egm_scrub_state(scrub, block) < EGM_SCRUB_ZERO)
 			return false;
-	return !egm_scrub_use_all(scrub, first, end);
+	for (block = first; block < end; block++)
+		egm_scrub_use(scrub, block);
+	return true;
 }
 
 /**
@@ -418,8 +419,7 @@ int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
  * Context: any; the caller keeps others from owning the blocks until it returns.
  * Return: true if any block became dirty.
  */
-bool egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
-		     unsigned long count)
+bool egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first, unsigned long count)
 {
 	unsigned long block;
 	bool dirty = false;

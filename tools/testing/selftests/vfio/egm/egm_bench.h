@@ -123,6 +123,15 @@ static inline void bench_touch(char *p, size_t len)
 	}
 }
 
+/* Enough to fault in each huge entry. */
+static inline void bench_touch_huge(char *p, size_t len)
+{
+	size_t at;
+
+	for (at = 0; at < len; at += EGM_BLOCK)
+		bench_touch(p + at, BENCH_STEP);
+}
+
 /* The same reads in every run: a linear congruential generator, fixed seed. */
 static inline void bench_random_read(const char *p, size_t len)
 {

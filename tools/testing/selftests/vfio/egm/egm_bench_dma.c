@@ -42,24 +42,6 @@ static void check(const char *name, const char *what, int err)
 		bench_die("%s: %s: %s", name, what, strerror(err));
 }
 
-static char *map_shared(const char *name, int fd, size_t len)
-{
-	char *p = egm_map(fd, 0, len);
-
-	if (p == MAP_FAILED)
-		bench_die("%s: mmap: %s", name, strerror(errno));
-	return p;
-}
-
-/* An entry of a page table for each huge page. */
-static void touch_huge(char *p, size_t len)
-{
-	size_t at;
-
-	for (at = 0; at < len; at += EGM_BLOCK)
-		bench_touch(p + at, BENCH_STEP);
-}
-
 /* Map @fd in an address space that has a device; the file is mapped as a VMM has it. */
 static void measure_iommufd(const char *name, const char *what, int fd, size_t len)
 {
@@ -85,7 +67,7 @@ static void measure_iommufd(const char *name, const char *what, int fd, size_t l
 static void measure_file(const char *what, size_t len)
 {
 	int fd = open_region();
-	char *p = map_shared("dma-file", fd, len);
+	char *p = map_range(fd, 0, len);
 
 	measure_iommufd("dma-file", what, fd, len);
 	munmap(p, len);
@@ -95,11 +77,11 @@ static void measure_file(const char *what, size_t len)
 static void measure_type1(const char *pci, size_t len)
 {
 	int fd = open_region(), err;
-	char *p = map_shared("dma-type1", fd, len);
+	char *p = map_range(fd, 0, len);
 	struct type1 t1;
 	double t;
 
-	touch_huge(p, len);
+	bench_touch_huge(p, len);
 	if (!type1_up(&t1, pci))
 		bench_die("dma-type1: no device in a container: %s", strerror(errno));
 	t = bench_now();
@@ -128,7 +110,7 @@ static int open_hugetlb(size_t len)
 	fd = memfd_create("egm_bench", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
 	if (fd < 0 || ftruncate(fd, len))
 		bench_die("dma-hugetlb: memfd: %s", strerror(errno));
-	touch_huge(map_shared("dma-hugetlb", fd, len), len);
+	bench_touch_huge(map_range(fd, 0, len), len);
 	return fd;
 }
 

@@ -44,14 +44,22 @@ static inline int open_node(const char *path)
 	return fd;
 }
 
+static inline char *map_range(int fd, uint64_t offset, size_t len)
+{
+	char *p = egm_map(fd, offset, len);
+
+	if (p == MAP_FAILED)
+		bench_die("mmap of %zu bytes at %#llx: %s", len, (unsigned long long)offset,
+			  strerror(errno));
+	return p;
+}
+
 /* Use @len bytes from the region's start and release them: that starts the workers. */
 static inline void own_once(size_t len)
 {
 	int fd = open_node(egm_node());
-	void *p = egm_map(fd, 0, len);
+	char *p = map_range(fd, 0, len);
 
-	if (p == MAP_FAILED)
-		bench_die("%s: mmap: %s", egm_node(), strerror(errno));
 	bench_touch(p, BENCH_STEP);
 	bench_unmap(p, len);
 	close(fd);

@@ -69,33 +69,13 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static char *map_at(int fd, uint64_t offset, size_t len)
-{
-	char *p = egm_map(fd, offset, len);
-
-	if (p == MAP_FAILED)
-		bench_die("mmap at %#llx: %s", (unsigned long long)offset, strerror(errno));
-	return p;
-}
-
-static void touch_blocks(char *p, size_t len)
-{
-	size_t at;
-
-	for (at = 0; at < len; at += EGM_BLOCK)
-		bench_touch(p + at, BENCH_STEP);
-}
-
 /* Zeroes all of the range before it returns. */
 static void map_dma(int fd, uint64_t offset, size_t len)
 {
-	int iommufd = open_node("/dev/iommu"), err;
-	uint32_t ioas = 0;
+	int err = use_for_dma(fd, offset, len);
 
-	err = ioas_alloc(iommufd, &ioas) ?: ioas_map_file(iommufd, ioas, fd, offset, 0, len);
 	if (err)
 		bench_die("map for DMA: %s", strerror(err));
-	close(iommufd);
 }
 
 static void measure_wait(const char *name, bool others)
@@ -116,9 +96,9 @@ static void measure_wait(const char *name, bool others)
 	t = bench_now();
 	map_dma(fd, 0, PART);
 	bench_lap(name, "map", &t);
-	p = map_at(fd, PART, PART);
+	p = map_range(fd, PART, PART);
 	t = bench_now();
-	touch_blocks(p, PART);
+	bench_touch_huge(p, PART);
 	bench_lap(name, "touch", &t);
 	if (others)
 		end(pid);
@@ -168,11 +148,11 @@ static void __noreturn fault_forever(bool pages)
 	int fd = open_region();
 
 	for (;;) {
-		char *p = map_at(fd, 0, SMALL);
+		char *p = map_range(fd, 0, SMALL);
 
 		if (pages)
 			madvise(p, SMALL, MADV_NOHUGEPAGE);
-		touch_blocks(p, SMALL);
+		bench_touch_huge(p, SMALL);
 		munmap(p, SMALL);
 	}
 }
@@ -216,7 +196,7 @@ static void measure_stall(const char *name, bool others, bool pages)
 	until = bench_now() + 3e6;
 	while (bench_now() < until) {
 		t = bench_now();
-		p = map_at(fd, 4 * SMALL, 2 * SMALL);
+		p = map_range(fd, 4 * SMALL, 2 * SMALL);
 		took = bench_now() - t;
 		map = took > map ? took : map;
 		for (at = 0; at < 2 * SMALL; at += EGM_BLOCK) {

@@ -106,7 +106,6 @@ static int poison(void *arg)
 
 TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)
 {
-	struct sigaction action = { .sa_sigaction = egm_on_signal, .sa_flags = SA_SIGINFO };
 	size_t pmd = egm_pmd_size();
 	uint64_t offset = pmd / 2;
 	struct zapper z = { .zap = poison, .arg = &offset };
@@ -114,7 +113,6 @@ TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)
 	char *p;
 
 	ASSERT_LE(0, fd);
-	sigaction(SIGBUS, &action, NULL);
 	p = egm_map(fd, 0, pmd);
 	ASSERT_NE(MAP_FAILED, p);
 	p[offset] = 1;
@@ -133,7 +131,6 @@ TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
 	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), device;
-	struct sigaction action = { .sa_sigaction = egm_on_signal, .sa_flags = SA_SIGINFO };
 	struct zapper z = { .zap = disable_memory, .arg = &device };
 	char gpus[EGM_MAX_GPUS][32];
 	size_t pmd = egm_pmd_size();
@@ -147,7 +144,6 @@ TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 	if (info.size < pmd)
 		SKIP(return, "no BAR as large as a huge entry");
 	ASSERT_TRUE(vfio_command(device, 2, 0));
-	sigaction(SIGBUS, &action, NULL);
 	p = mmap(NULL, info.size + pmd, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	p += -(uintptr_t)p % pmd;

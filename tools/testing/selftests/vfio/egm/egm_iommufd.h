@@ -106,6 +106,17 @@ static inline int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t
 	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap) ? errno : 0;
 }
 
+/* Map a range for DMA, which zeroes all of it, and unmap it; 0 or an errno. */
+static inline int use_for_dma(int fd, uint64_t offset, uint64_t len)
+{
+	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), err;
+	uint32_t ioas = 0;
+
+	err = ioas_alloc(iommufd, &ioas) ?: ioas_map_file(iommufd, ioas, fd, offset, 0, len);
+	close(iommufd);
+	return err;
+}
+
 /* Set bits of the command register of a PCI device, and clear others. */
 static inline bool vfio_command(int device, uint16_t set, uint16_t clear)
 {

@@ -64,18 +64,7 @@ static inline void start_workers(uint64_t offset)
 	close(fd);
 }
 
-/* Map a range for DMA, which zeroes all of it, and unmap it; 0 or an errno. */
-static inline int use_for_dma(int fd, uint64_t offset, uint64_t len)
-{
-	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), err;
-	uint32_t ioas = 0;
-
-	err = ioas_alloc(iommufd, &ioas) ?: ioas_map_file(iommufd, ioas, fd, offset, 0, len);
-	close(iommufd);
-	return err;
-}
-
-/* How long that takes for [0, size); or -errno. */
+/* How long use_for_dma() takes for [0, size); or -errno. */
 static inline long time_to_map_dma(int fd, uint64_t size)
 {
 	long start = egm_now_ms();

@@ -10,18 +10,22 @@
 
 #include "egm_scrub.h"
 
+/* Once a worker has ended the block that it was at when it was switched off. */
+static int64_t settled_pending(void)
+{
+	usleep(200000);
+	return egm_pending();
+}
+
 TEST_F(scrub, off_means_nothing_ahead)
 {
 	int64_t dirty;
 
 	self->fd = leave_pattern(self->fd, 8 * EGM_BLOCK);
 	ASSERT_LE(0, self->fd);
-	/* A worker ends the block that it was at when it was switched off. */
-	usleep(200000);
-	dirty = egm_pending();
+	dirty = settled_pending();
 	EXPECT_LE((int64_t)(8 * EGM_BLOCK), dirty);
-	usleep(200000);
-	EXPECT_EQ(dirty, egm_pending());
+	EXPECT_EQ(dirty, settled_pending());
 }
 
 /* Neither open nor an on-demand mmap zeroes; a touch zeroes what it maps. */
@@ -71,13 +75,11 @@ TEST_F(scrub, release_of_nothing_wakes_nobody)
 
 	self->fd = leave_pattern(self->fd, 8 * EGM_BLOCK);
 	ASSERT_LE(0, self->fd);
-	usleep(200000);
-	dirty = egm_pending();
+	dirty = settled_pending();
 	ASSERT_LE((int64_t)(8 * EGM_BLOCK), dirty);
 	egm_set_workers(4);
 	close(egm_open());
-	usleep(200000);
-	EXPECT_EQ(dirty, egm_pending());
+	EXPECT_EQ(dirty, settled_pending());
 }
 
 /* Workers that zero ahead leave that for a thread that waits, wherever it needs them. */
