@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fork() that copies a huge entry while it is zapped: the child must not get it. egm_fork.ko
+ * fork() that copies a huge entry while it is zapped: the child must not get it. egm_hold.ko
  * keeps fork between its look at the entry and the page table locks until it was zapped.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-
 #include "egm_edu.h"
-#include "egm_harness.h"
+#include "egm_hold.h"
 #include "egm_iommufd.h"
 #include "egm_retired.h"
-
-#define MODULE		"/egm/tests/egm_fork.ko"
-#define PARAMETER	"/sys/module/egm_fork/parameters/"
 
 FIXTURE(fork) {
 	int unused;
@@ -23,63 +16,26 @@ FIXTURE(fork) {
 
 FIXTURE_SETUP(fork)
 {
-	if (!egm_exists(MODULE))
-		SKIP(return, "no " MODULE);
+	if (!hold_available())
+		SKIP(return, "no " HOLD_MODULE);
 	ASSERT_TRUE(forget_bad_pages());
 }
 
 FIXTURE_TEARDOWN_PARENT(fork)
 {
-	syscall(SYS_delete_module, "egm_fork", 0);
+	hold_end();
 	EXPECT_TRUE(forget_bad_pages());
 }
 
-static bool load(const void *addr)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), ret;
-	char words[64];
-
-	snprintf(words, sizeof(words), "pid=%d addr=%lu", getpid(), (unsigned long)addr);
-	ret = syscall(SYS_finit_module, fd, words, 0);
-	close(fd);
-	return !ret;
-}
-
-struct zapper {
-	int (*zap)(void *arg);
-	void *arg;
-};
-
-/*
- * Another process, for fork keeps this one from page faults: take the entry away once fork has
- * seen it, then let fork go on. Exits with 0 if all of that was so.
- */
-static pid_t start_zapper(struct zapper *z)
-{
-	pid_t child = fork();
-	char held[8] = "";
-	int i, ret;
-
-	if (child)
-		return child;
-	for (i = 0; i < 10000 && held[0] != 'Y'; i++) {
-		usleep(1000);
-		egm_read_line(PARAMETER "held", held, sizeof(held));
-	}
-	ret = z->zap(z->arg);
-	egm_write(PARAMETER "release", "1");
-	_exit(held[0] != 'Y' || ret);
-}
-
 /* The signal's code that a load of @p raises in a child, made while its entry is taken away. */
-static int touch_in_child(struct __test_metadata *_metadata, struct zapper *z, char *entry,
+static int touch_in_child(struct __test_metadata *_metadata, int (*zap)(void *arg), void *arg,
 			  char *p)
 {
-	pid_t zapper = start_zapper(z), child;
+	pid_t zapper = hold_start_zapper(zap, arg), child;
 	int status;
 
 	ASSERT_LE(0, zapper);
-	ASSERT_TRUE(load(entry));
+	ASSERT_TRUE(hold_start("copy_huge_pmd", p));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
@@ -108,7 +64,6 @@ TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)
 {
 	size_t pmd = egm_pmd_size();
 	uint64_t offset = pmd / 2;
-	struct zapper z = { .zap = poison, .arg = &offset };
 	int fd = egm_open();
 	char *p;
 
@@ -116,7 +71,7 @@ TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)
 	p = egm_map(fd, 0, pmd);
 	ASSERT_NE(MAP_FAILED, p);
 	p[offset] = 1;
-	EXPECT_EQ(BUS_MCEERR_AR, touch_in_child(_metadata, &z, p, p + offset));
+	EXPECT_EQ(BUS_MCEERR_AR, touch_in_child(_metadata, poison, &offset, p + offset));
 	/* Its good pages come back. */
 	EXPECT_EQ(0, egm_touch(p, 0));
 }
@@ -131,7 +86,6 @@ TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
 	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), device;
-	struct zapper z = { .zap = disable_memory, .arg = &device };
 	char gpus[EGM_MAX_GPUS][32];
 	size_t pmd = egm_pmd_size();
 	char *p;
@@ -150,7 +104,7 @@ TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 	ASSERT_EQ(p, mmap(p, info.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, device,
 			  info.offset));
 	ASSERT_EQ(0, egm_touch(p, 0));
-	EXPECT_EQ(BUS_ADRERR, touch_in_child(_metadata, &z, p, p));
+	EXPECT_EQ(BUS_ADRERR, touch_in_child(_metadata, disable_memory, &device, p));
 }
 
 TEST_HARNESS_MAIN

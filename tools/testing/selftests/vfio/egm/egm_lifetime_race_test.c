@@ -4,9 +4,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <sys/wait.h>
-
-#include "egm_harness.h"
+#include "egm_hold.h"
 #include "egm_touch.h"
 
 FIXTURE(race) {
@@ -22,6 +20,7 @@ FIXTURE_SETUP(race)
 
 FIXTURE_TEARDOWN_PARENT(race)
 {
+	hold_end();
 	egm_set_workers(self->workers);
 	EXPECT_TRUE(egm_bind_again());
 }
@@ -136,6 +135,63 @@ TEST_F(race, faults_race_with_unbind)
 	}
 	TH_LOG("%d of %d rounds cut short in a fault", cut_short, i);
 	EXPECT_LT(0, cut_short);
+}
+
+static int unbind(void *arg)
+{
+	(void)arg;
+	return egm_adev_unbind();
+}
+
+/* A fault that has looked before the driver goes, and makes its entry after that. */
+TEST_F(race, fault_held_up_before_its_entry)
+{
+	int fd = egm_open(), status;
+	size_t pmd = egm_pmd_size();
+	pid_t zapper;
+	char *p;
+
+	if (!hold_available())
+		SKIP(return, "no " HOLD_MODULE);
+	ASSERT_LE(0, fd);
+	p = egm_map(fd, 0, pmd);
+	ASSERT_NE(MAP_FAILED, p);
+	zapper = hold_start_zapper(unbind, NULL);
+	ASSERT_LE(0, zapper);
+	ASSERT_TRUE(hold_start("vmf_insert_pfn_pmd", p));
+	egm_touch(p, 1);
+	ASSERT_EQ(zapper, waitpid(zapper, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(BUS_ADRERR, egm_touch(p, 0));
+	close(fd);
+}
+
+/* An mmap that has looked before the driver goes, and fills its page tables after that. */
+TEST_F(race, mmap_held_up_before_its_entries)
+{
+	size_t page = sysconf(_SC_PAGESIZE), pmd = egm_pmd_size();
+	int fd = egm_open(), status;
+	pid_t zapper;
+	char *p, *at;
+
+	if (!hold_available())
+		SKIP(return, "no " HOLD_MODULE);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(use_all(fd));
+	/* Where there is no page table yet. */
+	p = mmap(NULL, 3 * pmd, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	at = p + pmd + -(uintptr_t)p % pmd + page;
+	zapper = hold_start_zapper(unbind, NULL);
+	ASSERT_LE(0, zapper);
+	ASSERT_TRUE(hold_start("__pte_alloc", at));
+	EXPECT_EQ(MAP_FAILED, mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+				   fd, 0));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(zapper, waitpid(zapper, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-1, msync(at, page, MS_ASYNC));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hold up this process before it makes a page table entry (egm_hold.ko), and have another one
+ * take the memory away meanwhile.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#ifndef EGM_HOLD_H
+#define EGM_HOLD_H
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "egm_harness.h"
+
+#define HOLD_MODULE	"/egm/tests/egm_hold.ko"
+#define HOLD_PARAMETER	"/sys/module/egm_hold/parameters/"
+
+static inline bool hold_available(void)
+{
+	return egm_exists(HOLD_MODULE);
+}
+
+/* From here on: in @function, for the PMD that maps @addr. */
+static inline bool hold_start(const char *function, const void *addr)
+{
+	int fd = open(HOLD_MODULE, O_RDONLY | O_CLOEXEC), ret;
+	char words[128];
+
+	snprintf(words, sizeof(words), "pid=%d function=%s addr=%lu", getpid(), function,
+		 (unsigned long)addr & ~(egm_pmd_size() - 1));
+	ret = syscall(SYS_finit_module, fd, words, 0);
+	close(fd);
+	return !ret;
+}
+
+static inline void hold_end(void)
+{
+	syscall(SYS_delete_module, "egm_hold", 0);
+}
+
+/*
+ * A child that calls @zap once this process is held up, and lets it go on when @zap has returned,
+ * or waits for this process. Exits with 0 if all of that was so and @zap returned 0.
+ */
+static inline pid_t hold_start_zapper(int (*zap)(void *arg), void *arg)
+{
+	pid_t child = fork(), zapper;
+	char held[8] = "";
+	int i, status;
+
+	if (child)
+		return child;
+	for (i = 0; i < 10000 && held[0] != 'Y'; i++) {
+		usleep(1000);
+		egm_read_line(HOLD_PARAMETER "held", held, sizeof(held));
+	}
+	zapper = fork();
+	if (!zapper)
+		_exit(zap(arg));
+	for (i = 0; i < 10 && !waitpid(zapper, &status, WNOHANG); i++)
+		usleep(100000);
+	egm_write(HOLD_PARAMETER "release", "1");
+	if (i == 10)
+		waitpid(zapper, &status, 0);
+	_exit(held[0] != 'Y' || !WIFEXITED(status) || WEXITSTATUS(status));
+}
+
+#endif /* EGM_HOLD_H */
