@@ -27,13 +27,19 @@ SHARED = (("wait-alone", "map", "512 MiB mapped for DMA, which zeroes them"),
           ("stall-alone", "fault_max", "longest fault in 3 s"),
           ("stall-pages", "fault_max", "the same beside a preempted process, pages"),
           ("stall-huge", "fault_max", "the same beside a preempted process, huge entries"),
+          ("stall-memcg", "fault_max", "the same beside a process at its memory limit"),
           ("stall-alone", "mmap_max", "longest mmap in 3 s"),
           ("stall-pages", "mmap_max", "the same beside a preempted process, pages"),
           ("stall-huge", "mmap_max", "the same beside a preempted process, huge entries"),
+          ("stall-memcg", "mmap_max", "the same beside a process at its memory limit"),
           ("rate-1", "rate", "faults on memory in use, 1 process"),
           ("rate-2", "rate", "the same, 2 processes together"),
           ("rate-memfd-1", "rate", "faults on a memfd, by pages, 1 process"),
           ("rate-memfd-2", "rate", "the same, 2 processes together"),
+          ("rate4-2", "rate", "faults on memory in use, 4 CPUs, 2 processes"),
+          ("rate4-4", "rate", "the same, 4 processes together"),
+          ("rate4-memfd-2", "rate", "faults on a memfd, by pages, 4 CPUs, 2 processes"),
+          ("rate4-memfd-4", "rate", "the same, 4 processes together"),
           ("incongruent", "mmap_dirty", "mmap of 1 dirty GiB, not congruent"),
           ("incongruent", "faults", "its faults"),
           ("incongruent", "mmap_and_touch_zero", "mmap and touch of it, in use already"))
@@ -183,8 +189,16 @@ def share_targets(results):
     def times(case, what):
         return results.ratio((case, what), ("wait-alone", what))
 
-    memfd = results.ratio(("rate-memfd-2", "rate"), ("rate-memfd-1", "rate"))
+    def rate(more, fewer):
+        return results.ratio((more, "rate"), (fewer, "rate"))
+
+    memfd = rate("rate-memfd-2", "rate-memfd-1")
     enough = min(1.6, memfd or 1.6)
+    four, memfd4 = rate("rate4-4", "rate4-2"), rate("rate4-memfd-4", "rate4-memfd-2")
+    parts = [results.median(case, what) for case, what in (
+        ("hugetlb", "second_touch"), ("posted", "mmap"), ("remap", "mmap_zeroed"),
+        ("remap", "first_touch_zeroed"))]
+    touch = None if None in parts else sum(parts[2:]) / sum(parts[:2])
     plain, ms = "{:.3f}".format, lambda v: show(v, "us")
     return [
         target("a DMA map that zeroes, others open and close: <= 1.1 of alone",
@@ -195,11 +209,18 @@ def share_targets(results):
                at_most(2.4), plain),
         target("longest fault beside a preempted process: <= 3 of alone",
                worst("fault_max", "stall-pages", "stall-huge"), at_most(3), plain),
+        target("longest fault beside a process at its memory limit: <= 3 of alone",
+               worst("fault_max", "stall-memcg"), at_most(3), plain),
         target("longest mmap beside a preempted process: <= 3 of alone",
                worst("mmap_max", "stall-pages", "stall-huge"), at_most(3), plain),
+        target("longest mmap beside a process at its memory limit: <= 3 of alone",
+               worst("mmap_max", "stall-memcg"), at_most(3), plain),
         target(f"faults on memory in use, 2 processes: >= {enough:.2f} of 1 (1.6 or memfd's)",
-               results.ratio(("rate-2", "rate"), ("rate-1", "rate")),
-               lambda v: v >= enough, plain),
+               rate("rate-2", "rate-1"), lambda v: v >= enough, plain),
+        target("the same, 4 processes of 2 on 4 CPUs: >= 0.9 of memfd's",
+               four and memfd4 and four / memfd4, lambda v: v >= 0.9, plain),
+        target("1 GiB not congruent, zero: mmap and touch <= 1.2 of hugetlb's touch and the "
+               "entries of remap_pfn_range()", touch, at_most(1.2), plain),
         target("faults for 1 GiB, not congruent: <= 513", results.median("incongruent", "faults"),
                at_most(513), "{:.0f}".format),
         target("mmap of 1 dirty GiB, not congruent: < 10 ms",

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_bench_share [-n SAMPLES] - what the users of a region cost each other
+ * egm_bench_share [-n SAMPLES] [-r] - what the users of a region cost each other
  *
- * Prints a JSON object for each measurement. The region is EGM_NODE, or /dev/egm4. As "case":
+ * Prints a JSON object for each measurement. The region is EGM_NODE, or /dev/egm4. With -r only
+ * the rates, on 4 CPUs. As "case":
  *
  *	wait-alone	a thread maps 512 dirty MiB for DMA ("map"), or touches them ("touch")
  *	wait-closes	the same while another process opens and closes the node
@@ -10,8 +11,10 @@
  *	stall-alone	the longest fault and mmap of a process in 3 s
  *	stall-pages	the same beside one that faults in pages and is preempted meanwhile
  *	stall-huge	the same beside one that faults in huge entries
+ *	stall-memcg	the same beside one that maps at the limit of its memory cgroup
  *	rate-N		faults a second of N processes on memory in use, together
  *	rate-memfd-N	the same of memfd, by pages
+ *	rate4-...	either on a machine of 4 CPUs
  *	incongruent	1 GiB where no huge entry fits: mmap of dirty memory, faults, and a
  *			touch of it when it is zero already
  *
@@ -26,6 +29,7 @@
 
 #include "egm_bench_region.h"
 #include "egm_iommufd.h"
+#include "egm_memcg.h"
 
 #define PART		(BENCH_LEN / 2)
 #define SMALL		(16 * EGM_BLOCK)
@@ -65,6 +69,8 @@ static pid_t child(void)
 
 static void end(pid_t pid)
 {
+	if (waitpid(pid, NULL, WNOHANG))
+		bench_die("a child has ended early");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -157,8 +163,46 @@ static void __noreturn fault_forever(bool pages)
 	}
 }
 
+static void fault_pages(void)
+{
+	fault_forever(true);
+}
+
+static void fault_huge(void)
+{
+	fault_forever(false);
+}
+
+static void enter_memcg(void)
+{
+	if (!memcg_enter())
+		bench_die("cannot enter the memory cgroup");
+}
+
+static void press_memcg(void)
+{
+	enter_memcg();
+	memcg_press();
+}
+
+/* Map where no huge entry fits and fault, in a memory cgroup at its limit. */
+static void fault_in_memcg(void)
+{
+	int fd = open_region();
+
+	enter_memcg();
+	for (;;) {
+		char *p = egm_map_populated(fd, 0, SMALL);
+
+		if (p == MAP_FAILED)
+			bench_die("mmap at the limit: %s", strerror(errno));
+		bench_touch_huge(p, SMALL);
+		munmap(p, SMALL);
+	}
+}
+
 /* Takes its CPU from all others for 0.8 s at a time. */
-static void __noreturn hog(void)
+static void hog(void)
 {
 	struct sched_param param = { .sched_priority = 10 };
 	double t;
@@ -173,7 +217,8 @@ static void __noreturn hog(void)
 	}
 }
 
-static void measure_stall(const char *name, bool others, bool pages)
+/* Beside two processes on CPU 0, which do @one and @other; alone without @one. */
+static void measure_stall(const char *name, void (*one)(void), void (*other)(void))
 {
 	double until, t, took, fault = 0, map = 0;
 	pid_t pid[2] = { -1, -1 };
@@ -181,14 +226,12 @@ static void measure_stall(const char *name, bool others, bool pages)
 	size_t at;
 	char *p;
 
-	for (i = 0; i < 2 && others; i++) {
+	for (i = 0; i < 2 && one; i++) {
 		pid[i] = child();
 		if (pid[i])
 			continue;
 		pin(0);
-		if (i)
-			hog();
-		fault_forever(pages);
+		(i ? other : one)();
 	}
 	usleep(300000);
 	pin(1);
@@ -208,7 +251,7 @@ static void measure_stall(const char *name, bool others, bool pages)
 		munmap(p, 2 * SMALL);
 	}
 	close(fd);
-	for (i = 0; i < 2 && others; i++)
+	for (i = 0; i < 2 && one; i++)
 		end(pid[i]);
 	bench_add(name, "fault_max", "us", fault);
 	bench_add(name, "mmap_max", "us", map);
@@ -292,20 +335,65 @@ static void measure_incongruent(void)
 	close(fd);
 }
 
+static void measure_rates(void)
+{
+	measure_rate("rate-1", 1, false);
+	measure_rate("rate-2", 2, false);
+	measure_rate("rate-memfd-1", 1, true);
+	measure_rate("rate-memfd-2", 2, true);
+}
+
+static void measure_rates_of_4(void)
+{
+	measure_rate("rate4-2", 2, false);
+	measure_rate("rate4-4", 4, false);
+	measure_rate("rate4-memfd-2", 2, true);
+	measure_rate("rate4-memfd-4", 4, true);
+}
+
+static void measure_all(const cpu_set_t *all)
+{
+	measure_wait("wait-alone", false);
+	measure_wait("wait-closes", true);
+	measure_two();
+	measure_incongruent();
+	measure_stall("stall-alone", NULL, NULL);
+	measure_stall("stall-pages", fault_pages, hog);
+	measure_stall("stall-huge", fault_huge, hog);
+	measure_stall("stall-memcg", fault_in_memcg, press_memcg);
+	if (memcg_events("max ") <= 0)
+		bench_die("nobody was at the limit of the memory cgroup");
+	sched_setaffinity(0, sizeof(*all), all);
+	measure_rates();
+}
+
 int main(int argc, char **argv)
 {
-	int samples = 5, round, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int samples = 5, round, c;
+	bool rates = false;
+	const char *why;
 	cpu_set_t all;
 
-	if (argc == 3 && !strcmp(argv[1], "-n"))
-		samples = atoi(argv[2]);
-	if (argc == 2 || argc > 3 || samples < 1 || samples > BENCH_MAX) {
-		fputs("usage: egm_bench_share [-n SAMPLES]\n", stderr);
+	while ((c = getopt(argc, argv, "n:r")) != -1) {
+		if (c == 'n')
+			samples = atoi(optarg);
+		else if (c == 'r')
+			rates = true;
+		else
+			samples = 0;
+	}
+	if (optind < argc || samples < 1 || samples > BENCH_MAX) {
+		fputs("usage: egm_bench_share [-n SAMPLES] [-r]\n", stderr);
 		return 2;
 	}
 	saved_workers = egm_workers();
-	if (region_size() < BENCH_LEN || cpus < 2)
-		bench_die("%s is smaller than 1 GiB, or there is one CPU", egm_node());
+	if (region_size() < BENCH_LEN)
+		bench_die("%s is smaller than 1 GiB", egm_node());
+	if (sysconf(_SC_NPROCESSORS_ONLN) < (rates ? RATE_MAX : 2))
+		bench_die("there are too few CPUs");
+	why = memcg_make();
+	if (why)
+		bench_die("%s", why);
 	atexit(restore);
 	sched_getaffinity(0, sizeof(all), &all);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -314,23 +402,12 @@ int main(int argc, char **argv)
 	for (round = 0; round <= samples; round++) {
 		fprintf(stderr, "# round %d of %d\n", round, samples);
 		bench_keep = round > 0;
-		measure_wait("wait-alone", false);
-		measure_wait("wait-closes", true);
-		measure_two();
-		measure_incongruent();
-		measure_stall("stall-alone", false, false);
-		measure_stall("stall-pages", true, true);
-		measure_stall("stall-huge", true, false);
-		sched_setaffinity(0, sizeof(all), &all);
-		measure_rate("rate-1", 1, false);
-		measure_rate("rate-2", 2, false);
-		measure_rate("rate-memfd-1", 1, true);
-		measure_rate("rate-memfd-2", 2, true);
-		if (cpus < RATE_MAX)
-			continue;
-		measure_rate("rate-4", 4, false);
-		measure_rate("rate-memfd-4", 4, true);
+		if (rates)
+			measure_rates_of_4();
+		else
+			measure_all(&all);
 	}
+	memcg_remove();
 	bench_print();
 	return 0;
 }

@@ -159,7 +159,6 @@ static inline int egm_workers(void)
 	return egm_read_number(EGM_WORKERS);
 }
 
-/* Bytes of the region that are not zeroed yet; -1 if it does not say. */
 /*
  * Load the driver anew, and so have it forget which pages went bad. False if it is no
  * module, or something holds it.
@@ -173,6 +172,7 @@ static inline bool egm_load_again(void)
 	return loaded;
 }
 
+/* Bytes of the region that are not zeroed yet; -1 if it does not say. */
 static inline int64_t egm_pending(void)
 {
 	return egm_read_number(egm_attr("scrub_pending"));
