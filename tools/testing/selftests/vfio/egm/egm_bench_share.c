@@ -14,6 +14,7 @@
  *	stall-memcg	the same beside one that maps at the limit of its memory cgroup
  *	rate-N		faults a second of N processes on memory in use, together
  *	rate-memfd-N	the same of memfd, by pages
+ *	rate-calls-N	system calls a second of N processes
  *	rate4-...	either on a machine of 4 CPUs
  *	incongruent	1 GiB where no huge entry fits: mmap of dirty memory, faults, and a
  *			touch of it when it is zero already
@@ -36,14 +37,11 @@
 #define RATE_MAX	4
 
 /* Of all processes. */
-struct shared {
+static struct {
 	int ready;
 	int go;
-	int stop;
 	double value[RATE_MAX];
-};
-
-static struct shared *shared;
+} *shared;
 
 static void pin(int cpu)
 {
@@ -257,37 +255,74 @@ static void measure_stall(const char *name, void (*one)(void), void (*other)(voi
 	bench_add(name, "mmap_max", "us", map);
 }
 
-/* Faults a second of one process, for half a second, on memory that is in use. */
-static double fault_rate(int cpu, bool memfd)
+static void start_rate(int cpu)
 {
-	size_t step = memfd ? BENCH_STEP : EGM_BLOCK, at;
-	int fd = memfd ? memfd_create("bench", 0) : open_region();
-	double t, took = 0, until;
-	off_t offset = memfd ? 0 : cpu * SMALL;
-	long faults = 0;
-	char *p;
-
 	pin(cpu);
-	if (memfd && ftruncate(fd, SMALL))
-		bench_die("memfd: %s", strerror(errno));
-	p = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-	bench_touch(p, SMALL);
-	munmap(p, SMALL);
 	__atomic_add_fetch(&shared->ready, 1, __ATOMIC_RELEASE);
 	wait_for(&shared->go, 1);
+}
+
+/*
+ * Faults a second of one process, for half a second, on memory that is in use: many between
+ * two calls of munmap, for which an emulator stops all CPUs.
+ */
+static double rate_of_file(int cpu, int fd, off_t offset, size_t len, size_t step)
+{
+	double t, took = 0, until;
+	long faults = 0;
+	size_t at;
+	char *p;
+
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	bench_touch(p, len);
+	munmap(p, len);
+	start_rate(cpu);
 	until = bench_now() + 5e5;
 	while (bench_now() < until) {
-		p = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 		t = bench_now();
-		for (at = 0; at < SMALL; at += step, faults++)
+		for (at = 0; at < len; at += step, faults++)
 			bench_touch(p + at, BENCH_STEP);
 		took += bench_now() - t;
-		munmap(p, SMALL);
+		munmap(p, len);
 	}
 	return faults / (took / 1e6);
 }
 
-static void measure_rate(const char *name, int processes, bool memfd)
+static double rate_of_region(int cpu)
+{
+	size_t len = BENCH_LEN / RATE_MAX;
+
+	return rate_of_file(cpu, open_region(), cpu * len, len, EGM_BLOCK);
+}
+
+static double rate_of_memfd(int cpu)
+{
+	int fd = memfd_create("bench", 0);
+
+	if (fd < 0 || ftruncate(fd, SMALL))
+		bench_die("memfd: %s", strerror(errno));
+	return rate_of_file(cpu, fd, 0, SMALL, BENCH_STEP);
+}
+
+/* System calls that do nothing: what the machine gives to processes that enter the kernel. */
+static double rate_of_calls(int cpu)
+{
+	double start, now;
+	long calls = 0;
+	int i;
+
+	start_rate(cpu);
+	start = bench_now();
+	do {
+		for (i = 0; i < 100; i++, calls++)
+			getppid();
+		now = bench_now();
+	} while (now - start < 5e5);
+	return calls / ((now - start) / 1e6);
+}
+
+static void measure_rate(const char *name, int processes, double (*rate)(int cpu))
 {
 	double sum = 0;
 	int i;
@@ -296,7 +331,7 @@ static void measure_rate(const char *name, int processes, bool memfd)
 	for (i = 0; i < processes; i++) {
 		if (child())
 			continue;
-		shared->value[i] = fault_rate(i, memfd);
+		shared->value[i] = rate(i);
 		_exit(0);
 	}
 	wait_for(&shared->ready, processes);
@@ -305,7 +340,7 @@ static void measure_rate(const char *name, int processes, bool memfd)
 		;
 	for (i = 0; i < processes; i++)
 		sum += shared->value[i];
-	bench_add(name, "rate", "faults/s", sum);
+	bench_add(name, "rate", "/s", sum);
 }
 
 static void measure_incongruent(void)
@@ -337,18 +372,20 @@ static void measure_incongruent(void)
 
 static void measure_rates(void)
 {
-	measure_rate("rate-1", 1, false);
-	measure_rate("rate-2", 2, false);
-	measure_rate("rate-memfd-1", 1, true);
-	measure_rate("rate-memfd-2", 2, true);
+	measure_rate("rate-1", 1, rate_of_region);
+	measure_rate("rate-2", 2, rate_of_region);
+	measure_rate("rate-memfd-1", 1, rate_of_memfd);
+	measure_rate("rate-memfd-2", 2, rate_of_memfd);
+	measure_rate("rate-calls-1", 1, rate_of_calls);
+	measure_rate("rate-calls-2", 2, rate_of_calls);
 }
 
 static void measure_rates_of_4(void)
 {
-	measure_rate("rate4-2", 2, false);
-	measure_rate("rate4-4", 4, false);
-	measure_rate("rate4-memfd-2", 2, true);
-	measure_rate("rate4-memfd-4", 4, true);
+	measure_rate("rate4-2", 2, rate_of_region);
+	measure_rate("rate4-4", 4, rate_of_region);
+	measure_rate("rate4-memfd-2", 2, rate_of_memfd);
+	measure_rate("rate4-memfd-4", 4, rate_of_memfd);
 }
 
 static void measure_all(const cpu_set_t *all)
