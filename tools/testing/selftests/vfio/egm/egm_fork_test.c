@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN_PARENT(fork)
 static int touch_in_child(struct __test_metadata *_metadata, int (*zap)(void *arg), void *arg,
 			  char *p)
 {
-	pid_t zapper = hold_start_zapper(zap, arg), child;
+	pid_t zapper = hold_start_zapper(zap, arg, false), child;
 	int status;
 
 	ASSERT_LE(0, zapper);
@@ -56,7 +56,7 @@ static int poison(void *arg)
 
 	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
 	ret = inject(*(uint64_t *)arg);
-	sleep(1);
+	sleep(3);
 	return ret || !egm_bus_code;
 }
 

@@ -41,10 +41,11 @@ static inline void hold_end(void)
 }
 
 /*
- * A child that calls @zap once this process is held up, and lets it go on when @zap has returned,
- * or waits for this process. Exits with 0 if all of that was so and @zap returned 0.
+ * A child that calls @zap once this process is held up, and lets it go on when @zap has returned
+ * or, if @zap @waits for this process or for its CPU (as grace periods do), after a second. Exits
+ * with 0 if this process was held up and @zap returned 0.
  */
-static inline pid_t hold_start_zapper(int (*zap)(void *arg), void *arg)
+static inline pid_t hold_start_zapper(int (*zap)(void *arg), void *arg, bool waits)
 {
 	pid_t child = fork(), zapper;
 	char held[8] = "";
@@ -59,10 +60,12 @@ static inline pid_t hold_start_zapper(int (*zap)(void *arg), void *arg)
 	zapper = fork();
 	if (!zapper)
 		_exit(zap(arg));
-	for (i = 0; i < 10 && !waitpid(zapper, &status, WNOHANG); i++)
-		usleep(100000);
+	if (waits)
+		sleep(1);
+	else
+		waitpid(zapper, &status, 0);
 	egm_write(HOLD_PARAMETER "release", "1");
-	if (i == 10)
+	if (waits)
 		waitpid(zapper, &status, 0);
 	_exit(held[0] != 'Y' || !WIFEXITED(status) || WEXITSTATUS(status));
 }

@@ -156,7 +156,7 @@ TEST_F(race, fault_held_up_before_its_entry)
 	ASSERT_LE(0, fd);
 	p = egm_map(fd, 0, pmd);
 	ASSERT_NE(MAP_FAILED, p);
-	zapper = hold_start_zapper(unbind, NULL);
+	zapper = hold_start_zapper(unbind, NULL, true);
 	ASSERT_LE(0, zapper);
 	ASSERT_TRUE(hold_start("vmf_insert_pfn_pmd", p));
 	egm_touch(p, 1);
@@ -182,7 +182,7 @@ TEST_F(race, mmap_held_up_before_its_entries)
 	p = mmap(NULL, 3 * pmd, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	at = p + pmd + -(uintptr_t)p % pmd + page;
-	zapper = hold_start_zapper(unbind, NULL);
+	zapper = hold_start_zapper(unbind, NULL, true);
 	ASSERT_LE(0, zapper);
 	ASSERT_TRUE(hold_start("__pte_alloc", at));
 	EXPECT_EQ(MAP_FAILED, mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
