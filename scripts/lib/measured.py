@@ -82,6 +82,11 @@ class Results:
             return None
         return statistics.median(self.samples[case, what][1])
 
+    def total(self, *pairs):
+        """The sum of the medians of some (case, what), or None if one was not measured."""
+        values = [self.median(*pair) for pair in pairs]
+        return None if None in values else sum(values)
+
     def text(self, case, what):
         """The median with its unit, for people."""
         if not self.has(case, what):
@@ -198,10 +203,8 @@ def share_targets(results):
     enough = min([1.6] + [r for r in (rate("rate-memfd-2", "rate-memfd-1"),
                                       rate("rate-calls-2", "rate-calls-1")) if r])
     four, memfd4 = rate("rate4-4", "rate4-2"), rate("rate4-memfd-4", "rate4-memfd-2")
-    parts = [results.median(case, what) for case, what in (
-        ("hugetlb", "second_touch"), ("posted", "mmap"), ("remap", "mmap_zeroed"),
-        ("remap", "first_touch_zeroed"))]
-    touch = None if None in parts else sum(parts[2:]) / sum(parts[:2])
+    done = results.total(("remap", "mmap_zeroed"), ("remap", "first_touch_zeroed"))
+    least = results.total(("hugetlb", "second_touch"), ("posted", "mmap"))
     plain, ms = "{:.3f}".format, lambda v: show(v, "us")
     return [
         target("a DMA map that zeroes, others open and close: <= 1.1 of alone",
@@ -222,7 +225,7 @@ def share_targets(results):
         target("the same, 4 processes of 2 on 4 CPUs: >= 0.9 of memfd's",
                four and memfd4 and four / memfd4, lambda v: v >= 0.9, plain),
         target("1 GiB not congruent, zero: mmap and touch <= 1.2 of hugetlb's touch and the "
-               "entries of remap_pfn_range()", touch, at_most(1.2), plain),
+               "entries of remap_pfn_range()", done and least and done / least, at_most(1.2), plain),
         target("faults for 1 GiB, not congruent: <= 513", results.median("incongruent", "faults"),
                at_most(513), "{:.0f}".format),
         target("mmap of 1 dirty GiB, not congruent: < 10 ms",
@@ -286,10 +289,6 @@ def targets(results):
     def times(name, one, other, good):
         return target(name, results.ratio(one, other), good, "{:.3f}".format)
 
-    def added(*parts):
-        values = [results.median("huge", p) for p in parts]
-        return None if None in values else sum(values)
-
     def dma(what):
         ratios = [results.ratio(("dma-file", what), (kind, what)) for kind, _ in DMA_KINDS[1:]]
         ratios = [r for r in ratios if r is not None]
@@ -301,9 +300,9 @@ def targets(results):
             results.median("stage2", "stage2_level2")
         pages = results.median("stage2", "stage2_level3")
     return [
-        target(f"open + mmap of {WHOLE_GIB} GiB < 10 ms", added("open", "mmap"),
+        target(f"open + mmap of {WHOLE_GIB} GiB < 10 ms", results.total(("huge", "open"), ("huge", "mmap")),
                lambda v: v < 1e4, lambda v: show(v, "us")),
-        target(f"page tables of {WHOLE_GIB} GiB after mmap < 64 KiB", added("page_table"),
+        target(f"page tables of {WHOLE_GIB} GiB after mmap < 64 KiB", results.median("huge", "page_table"),
                lambda v: v < 64, lambda v: show(v, "KiB")),
         times("like for like, both zeroed and mapped: second touch <= 1.1 of hugetlb's",
               ("on-demand", "second_touch"), ("hugetlb", "second_touch"), at_most(1.1)),
@@ -334,7 +333,7 @@ def beside(results):
     """What must be known to read the touch targets."""
     ratio = results.ratio(("on-demand", "first_touch_zeroed"), ("hugetlb", "second_touch"))
     touch = results.ratio(("on-demand", "first_touch"), ("memset", "memset"))
-    parts = [results.median("memset", w) for w in ("memset", "second_touch")]
+    parts = results.total(("memset", "memset"), ("memset", "second_touch"))
     lines = []
     threads = results.ratio(("memset-2", "scrub"), ("memset-1", "scrub"))
     if threads is not None:
@@ -343,15 +342,13 @@ def beside(results):
     if ratio is not None:
         lines.append("Beside them: first touch of zeroed memory, faults included, is "
                      f"{ratio:.3f} of hugetlb's second touch, which has none.")
-    pages = [results.median(k, w) for k, w in (
-        ("remap", "mmap_zeroed"), ("remap", "first_touch_zeroed"), ("posted", "mmap"),
-        ("posted", "first_touch"))]
-    if None not in pages:
-        lines.append("1 GiB not congruent, zero: mmap and touch are "
-                     f"{sum(pages[:2]) / sum(pages[2:]):.3f} of the plain way's, whose touch "
-                     "dirties as many entries.")
-    if touch is not None and None not in parts:
-        both = results.median("on-demand", "first_touch") / sum(parts)
+    done = results.total(("remap", "mmap_zeroed"), ("remap", "first_touch_zeroed"))
+    plain = results.total(("posted", "mmap"), ("posted", "first_touch"))
+    if done and plain:
+        lines.append(f"1 GiB not congruent, zero: mmap and touch are {done / plain:.3f} of the "
+                     "plain way's, whose touch dirties as many entries.")
+    if touch is not None and parts:
+        both = results.median("on-demand", "first_touch") / parts
         lines.append(f"First touch is {both:.3f} of memset and touch together, "
                      "the same work without faults.")
     return lines
