@@ -17,17 +17,20 @@ cp /egm/firmware/vars.fd /tmp/vars.fd
 export QEMU_MACHINE=,ras=on
 export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/code.fd
 	-drive if=pflash,format=raw,file=/tmp/vars.fd"
-start() { start_guest p1 churn egm4=256M && wait_says p1 'guest: churns'; }
+start() { start_guest p1 churn egm4=256M && wait_says p1 'memtest: the middle is at'; }
 check "a guest that uses all its memory, ras=on" start
 # Another user of the region, and of the kernel's time.
 /egm/tests/egm_poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
 holder=$!
 check "another process has the next blocks" wait_until 10 test -s /tmp/p2
-sleep 3
+# One that the guest uses. Its RAM, which is the region's first memory, begins at 1 GiB.
+page=$(($(page_kib) << 10))
+used=$(sed -n 's/.*memtest: the middle is at \(0x[0-9a-f]*\).*/\1/p' /tmp/p1)
+bad=$(((used - 0x40000000) / page * page))
 inject() {
-	base=$(base_of egm4) && echo $((base + 0x8000000)) >/sys/devices/system/memory/hard_offline_page
+	base=$(base_of egm4) && echo $((base + bad)) >/sys/devices/system/memory/hard_offline_page
 }
-check "a page in the middle of the guest goes bad" inject
+check "a page that the guest uses goes bad" inject
 retired() { [ "$(bytes)" -gt 0 ]; }
 check "it is on the list" wait_until 10 retired
 # QEMU dies or reports; a guest that is told goes on without the page.
@@ -44,7 +47,7 @@ kill $holder
 wait $holder 2>/dev/null
 kill_guest
 check "the next user is told where it is" \
-	list_is egm4 "0x8000000 $(printf %#x $(($(page_kib) << 10)))"
+	list_is egm4 "$(printf '%#x %#x' $bad $page)"
 unset QEMU_MACHINE QEMU_WORDS
 next() { start_guest p3 mark POISON egm4=256M && wait_says p3 'guest: marked'; }
 check "and has a guest" next

@@ -46,18 +46,16 @@ static int touch_in_child(struct __test_metadata *_metadata, int (*zap)(void *ar
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/*
- * mm reports the page for this process alone: a signal would make fork start again. The
- * worker that unmaps has nothing to wait for but threads in a fault.
- */
+/* mm reports the page for this process alone: a signal would make fork start again. */
 static int poison(void *arg)
 {
-	int ret;
+	int i, ret;
 
 	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
 	ret = inject(*(uint64_t *)arg);
-	sleep(3);
-	return ret || !egm_bus_code;
+	for (i = 0; i < 60000 && hold_entry_is_mapped(); i++)
+		usleep(1000);
+	return ret || !egm_bus_code || hold_entry_is_mapped();
 }
 
 TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)

@@ -12,23 +12,6 @@
 
 #define SAMPLES		16
 
-/* Physical address of locked memory of this process; 0 if unknown. */
-static uint64_t physical(const void *p)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
-
-	if (fd < 0)
-		return 0;
-	if (pread(fd, &entry, sizeof(entry), (uintptr_t)p / page * sizeof(entry)) !=
-	    sizeof(entry))
-		entry = 0;
-	close(fd);
-	entry &= (1ULL << 55) - 1;
-	return entry ? entry * page + (uintptr_t)p % page : 0;
-}
-
 /* Registers of the device, which decodes memory and does DMA after this; or MAP_FAILED. */
 static uint32_t *device_on(const char *pci)
 {
@@ -71,9 +54,9 @@ static int copy_pages(uint32_t *bar, char *p, size_t len, int round)
 			from[n] = n * 7 + i * 3 + round + 1;
 			to[n] = 0;
 		}
-		if (!physical(from) || !physical(to) ||
-		    !edu_copy(bar, physical(from), EDU_BUFFER, 0) ||
-		    !edu_copy(bar, EDU_BUFFER, physical(to), EDU_TO_RAM))
+		if (!egm_physical(from) || !egm_physical(to) ||
+		    !edu_copy(bar, egm_physical(from), EDU_BUFFER, 0) ||
+		    !edu_copy(bar, EDU_BUFFER, egm_physical(to), EDU_TO_RAM))
 			continue;
 		for (n = 0; n < EDU_DMA_LEN; n++)
 			if (to[n] != (char)(n * 7 + i * 3 + round + 1))

@@ -8,6 +8,7 @@
 #ifndef EGM_HOLD_H
 #define EGM_HOLD_H
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,12 +23,20 @@ static inline bool hold_available(void)
 	return egm_exists(HOLD_MODULE);
 }
 
-/* From here on: in @function, for the PMD that maps @addr. */
+/*
+ * From here on: in @function, for the PMD that maps @addr. Not on the boot CPU, which runs the
+ * callbacks of SRCU: a zap that waits for threads in a fault would wait for this process too.
+ */
 static inline bool hold_start(const char *function, const void *addr)
 {
 	int fd = open(HOLD_MODULE, O_RDONLY | O_CLOEXEC), ret;
 	char words[128];
+	cpu_set_t cpus;
 
+	CPU_ZERO(&cpus);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		return false;
 	snprintf(words, sizeof(words), "pid=%d function=%s addr=%lu", getpid(), function,
 		 (unsigned long)addr & ~(egm_pmd_size() - 1));
 	ret = syscall(SYS_finit_module, fd, words, 0);
@@ -38,6 +47,15 @@ static inline bool hold_start(const char *function, const void *addr)
 static inline void hold_end(void)
 {
 	syscall(SYS_delete_module, "egm_hold", 0);
+}
+
+/* Is the entry still there that fork has looked at? */
+static inline bool hold_entry_is_mapped(void)
+{
+	char mapped[8];
+
+	egm_read_line(HOLD_PARAMETER "mapped", mapped, sizeof(mapped));
+	return mapped[0] == 'Y';
 }
 
 /*

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * egm_memtest MIB ROUNDS - write words made of their address to so much memory, read
- * them back, then their complement. 0 rounds are for ever.
+ * them back, then their complement. 0 rounds are for ever. Says first which physical address
+ * the middle of the memory has.
  *
  * For the inside of a guest whose RAM is a region.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
+#include "egm_util.h"
 
 #define MIX	0x9e3779b97f4a7c15ULL
 
@@ -35,7 +33,7 @@ int main(int argc, char **argv)
 {
 	size_t mib = argc == 3 ? strtoul(argv[1], NULL, 0) : 0, words = mib << 17;
 	unsigned int rounds = argc == 3 ? strtoul(argv[2], NULL, 0) : 0, i;
-	void *p;
+	uint64_t *p;
 
 	if (!mib) {
 		fprintf(stderr, "usage: egm_memtest MIB ROUNDS\n");
@@ -46,6 +44,10 @@ int main(int argc, char **argv)
 		perror("mmap");
 		return 2;
 	}
+	p[words / 2] = 1;
+	printf("memtest: the middle is at %#llx\n",
+	       (unsigned long long)egm_physical(p + words / 2));
+	fflush(stdout);
 	for (i = 0; !rounds || i < rounds; i++)
 		if (check(p, words, 0) || check(p, words, ~0ULL))
 			return 1;

@@ -162,6 +162,23 @@ static inline size_t egm_pmd_size(void)
 	return page / sizeof(uint64_t) * page;
 }
 
+/* Physical address of memory of this process that was touched; 0 if unknown. */
+static inline uint64_t egm_physical(const void *p)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)p / page * sizeof(entry)) !=
+	    sizeof(entry))
+		entry = 0;
+	close(fd);
+	entry &= (1ULL << 55) - 1;
+	return entry ? entry * page + (uintptr_t)p % page : 0;
+}
+
 static inline long egm_now_ms(void)
 {
 	struct timespec t;

@@ -15,6 +15,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 static int pid;
 module_param(pid, int, 0444);
@@ -34,6 +35,9 @@ MODULE_PARM_DESC(held, "is it held up now? (read-only)");
 
 static arch_spinlock_t *lock;
 
+/* What fork has looked at. */
+static pmd_t *entry;
+
 static int egm_hold(struct mm_struct *mm, pmd_t *pmd)
 {
 	if (current->tgid != pid || lock)
@@ -49,6 +53,8 @@ static int egm_hold_fork(struct kprobe *probe, struct pt_regs *regs)
 {
 	if (regs_get_kernel_argument(regs, 4) != addr)
 		return 0;
+	if (current->tgid == pid)
+		entry = (void *)regs_get_kernel_argument(regs, 3);
 	return egm_hold((void *)regs_get_kernel_argument(regs, 0),
 			(void *)regs_get_kernel_argument(regs, 2));
 }
@@ -93,6 +99,20 @@ static const struct kernel_param_ops egm_hold_release_ops = {
 };
 module_param_cb(release, &egm_hold_release_ops, NULL, 0200);
 MODULE_PARM_DESC(release, "let it go on");
+
+static int egm_hold_mapped(char *buf, const struct kernel_param *kp)
+{
+	/* The page table stays: fork has the mmap_lock. */
+	bool mapped = READ_ONCE(held) && entry && !pmd_none(READ_ONCE(*entry));
+
+	return sysfs_emit(buf, "%c\n", mapped ? 'Y' : 'N');
+}
+
+static const struct kernel_param_ops egm_hold_mapped_ops = {
+	.get = egm_hold_mapped,
+};
+module_param_cb(mapped, &egm_hold_mapped_ops, NULL, 0444);
+MODULE_PARM_DESC(mapped, "is the entry there that fork is held up with? (read-only)");
 
 static int __init egm_hold_init(void)
 {
