@@ -23,7 +23,8 @@ check "a guest that uses all its memory, ras=on" start
 /egm/tests/egm_poke /dev/egm4 hold 600 0x10000000 0x200000 >/tmp/p2 2>&1 &
 holder=$!
 check "another process has the next blocks" wait_until 10 test -s /tmp/p2
-# One that the guest uses. Its RAM, which is the region's first memory, begins at 1 GiB.
+# A page of egm_memtest in the guest goes bad. The guest's RAM begins at 1 GiB, and at the
+# region's first byte.
 page=$(($(page_kib) << 10))
 used=$(sed -n 's/.*memtest: the middle is at \(0x[0-9a-f]*\).*/\1/p' /tmp/p1)
 bad=$(((used - 0x40000000) / page * page))

@@ -49,7 +49,7 @@ static inline void hold_end(void)
 	syscall(SYS_delete_module, "egm_hold", 0);
 }
 
-/* Is the entry still there that fork has looked at? */
+/* Is the parent's PMD entry still there, while copy_huge_pmd() is held up with it? */
 static inline bool hold_entry_is_mapped(void)
 {
 	char mapped[8];
@@ -59,9 +59,10 @@ static inline bool hold_entry_is_mapped(void)
 }
 
 /*
- * A child that calls @zap once this process is held up, and lets it go on when @zap has returned
- * or, if @zap @waits for this process or for its CPU (as grace periods do), after a second. Exits
- * with 0 if this process was held up and @zap returned 0.
+ * Start a child that calls @zap once this process is held up. The child lets this process go on
+ * when @zap has returned. With @waits, @zap itself waits for this process or its CPU, as grace
+ * periods do: the child lets it go on after a second. The child exits with 0 if this process was
+ * held up and @zap returned 0.
  */
 static inline pid_t hold_start_zapper(int (*zap)(void *arg), void *arg, bool waits)
 {

@@ -35,7 +35,7 @@ MODULE_PARM_DESC(held, "is it held up now? (read-only)");
 
 static arch_spinlock_t *lock;
 
-/* What fork has looked at. */
+/* The parent's PMD entry: copy_huge_pmd() reads it before it takes the page table locks. */
 static pmd_t *entry;
 
 static int egm_hold(struct mm_struct *mm, pmd_t *pmd)
@@ -112,7 +112,7 @@ static const struct kernel_param_ops egm_hold_mapped_ops = {
 	.get = egm_hold_mapped,
 };
 module_param_cb(mapped, &egm_hold_mapped_ops, NULL, 0444);
-MODULE_PARM_DESC(mapped, "is the entry there that fork is held up with? (read-only)");
+MODULE_PARM_DESC(mapped, "is the parent's PMD entry still there while fork is held up? (read-only)");
 
 static int __init egm_hold_init(void)
 {
