@@ -16,6 +16,7 @@
  *		which has no revocation and holds the file
  *   blocked	after the poison worker nothing maps the page while its owner lives,
  *		but for such an mmap
+ *   whole	nothing is blocked for an owner that it did not go bad under
  *
  * and spin's own search for states in which nobody can go on finds lost wake-ups.
  * Without one of the safeguards (-DWITHOUT_...) one of them must fail: scripts/tests/model.
@@ -158,6 +159,9 @@ inline claim(me, ok)
 		ok = !gone;
 #else
 		ok = !gone && (owner == NOBODY || owner == me);
+#endif
+#ifndef WITHOUT_OWNER
+		assert(!ok || owner == me || !blocked);	/* whole */
 #endif
 		owner = (ok -> me : owner)
 	}
@@ -361,7 +365,17 @@ proctype remove()
 proctype poison()
 {
 	if
-	:: atomic { vma[1] || vma[2] -> blocked = true; unmap = true };
+	:: atomic {
+#ifdef WITHOUT_OWNER_CHECK
+			blocked = true;
+			unmap = true
+#else
+			if
+			:: owner != NOBODY -> blocked = true; unmap = true
+			:: else -> listed = true
+			fi
+#endif
+		};
 		if
 		:: atomic { unmap -> unmap = false };
 			synchronize_srcu(POISON);

@@ -46,4 +46,12 @@ struct egm_retired_pages_list {
  */
 #define EGM_RETIRED_PAGES_LIST	_IO(EGM_TYPE, 100)
 
+/**
+ * EGM_RETIRED_PAGES_LIST_RW - EGM_RETIRED_PAGES_LIST by its other number
+ *
+ * Shipped QEMUs use the number above, which does not say that data is exchanged; NVIDIA's
+ * newer ones use this one. A client takes an error for a list without pages.
+ */
+#define EGM_RETIRED_PAGES_LIST_RW	_IOWR('x', 0x01, struct egm_retired_pages_list)
+
 #endif /* _UAPI_LINUX_EGM_H */

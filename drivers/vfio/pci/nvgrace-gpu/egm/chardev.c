@@ -155,6 +155,7 @@ static void egm_chardev_detach(struct egm_chardev *chardev)
 	/* The node is gone, but an open() may have found the cdev before. */
 	scoped_guard(mutex, &chardev->lock)
 		chardev->region = NULL;
+	egm_poison_set_attribute(region, NULL);
 	egm_region_revoke(region);
 }
 
@@ -169,6 +170,8 @@ static int egm_chardev_add(struct egm_chardev *chardev,
 	ret = cdev_device_add(&chardev->cdev, &chardev->dev);
 	if (ret)
 		return ret;
+	egm_poison_set_attribute(chardev->region,
+				 sysfs_get_dirent(chardev->dev.kobj.sd, "retired_pages"));
 
 	list_for_each_entry(gpu, gpus, node) {
 		ret = egm_sysfs_add_gpu(chardev, gpu->dev);

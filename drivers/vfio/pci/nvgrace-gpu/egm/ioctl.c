@@ -20,6 +20,8 @@
 
 static_assert(sizeof(struct egm_retired_pages_list) == 8);
 static_assert(sizeof(struct egm_retired_page) == 16);
+static_assert(EGM_RETIRED_PAGES_LIST == 0x4564);
+static_assert(EGM_RETIRED_PAGES_LIST_RW == 0xc0087801);
 
 static long egm_retired_pages_list(struct egm_file *efile,
 				   struct egm_retired_pages_list __user *arg)
@@ -66,7 +68,7 @@ static long egm_retired_pages_list(struct egm_file *efile,
 /**
  * egm_ioctl - ioctl of a region's device node, as file operation
  * @file: an open file
- * @cmd: EGM_RETIRED_PAGES_LIST
+ * @cmd: EGM_RETIRED_PAGES_LIST or EGM_RETIRED_PAGES_LIST_RW
  * @arg: struct egm_retired_pages_list in user space
  *
  * Context: may sleep.
@@ -76,6 +78,7 @@ long egm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case EGM_RETIRED_PAGES_LIST:
+	case EGM_RETIRED_PAGES_LIST_RW:
 		return egm_retired_pages_list(file->private_data, (void __user *)arg);
 	default:
 		return -ENOTTY;

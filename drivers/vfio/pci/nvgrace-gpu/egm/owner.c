@@ -127,6 +127,21 @@ int egm_owners_claim(struct egm_owners *owners, struct egm_range *range)
 EXPORT_SYMBOL_IF_KUNIT(egm_owners_claim);
 
 /**
+ * egm_owners_any - does an owner have any of some blocks?
+ * @owners: the region's owners
+ * @first: first block
+ * @last: last block, inclusive
+ *
+ * Context: any; the caller serializes.
+ * Return: true if so.
+ */
+bool egm_owners_any(struct egm_owners *owners, unsigned long first, unsigned long last)
+{
+	return interval_tree_iter_first(&owners->tree, first, last);
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_any);
+
+/**
  * egm_owner_first - find one range of an owner
  * @owner: an owner that reserves nothing meanwhile
  * @first: set to the range's first block

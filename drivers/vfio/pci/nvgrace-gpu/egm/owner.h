@@ -35,6 +35,7 @@ void egm_owner_init(struct egm_owner *owner);
 struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
 				  unsigned long last);
 int egm_owners_claim(struct egm_owners *owners, struct egm_range *range);
+bool egm_owners_any(struct egm_owners *owners, unsigned long first, unsigned long last);
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count);
 void egm_owners_release_first(struct egm_owners *owners, struct egm_owner *owner);
 

@@ -9,12 +9,17 @@
 
 #include "poison.h"
 
+#include <kunit/visibility.h>
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/kconfig.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pfn.h>
 #include <linux/poll.h>
+#include <linux/sysfs.h>
 
 #include "region.h"
 
@@ -23,6 +28,41 @@
  * ends, by VMMs that take them from the host and give them back; the memory stays bad.
  */
 static struct egm_retired egm_poison_past;
+
+/* Since mm reported a page: unloading the module would forget it. */
+static bool egm_poison_pinned;
+
+/* List a page, block it if its block has an owner, and have it unmapped. */
+static void egm_poison_report(struct egm_region *region, pgoff_t page)
+{
+	u64 offset = (u64)page << PAGE_SHIFT;
+	unsigned long block = offset / EGM_BLOCK_SIZE;
+	int ret;
+
+	/* The release of the owner unblocks the page under this lock. */
+	scoped_guard(spinlock, &region->lock)
+		ret = egm_retired_report(&region->retired, offset, PAGE_SIZE,
+					 egm_owners_any(&region->owners, block, block));
+
+	if (!xchg(&egm_poison_pinned, true) && try_module_get(THIS_MODULE))
+		pr_warn("a page went bad: this module cannot be unloaded any more, or that would be forgotten\n");
+	if (!ret)
+		schedule_work(&region->poison.work);
+	else
+		pr_err_ratelimited("%s: bad page at offset %#llx cannot be listed (%pe): it stays mapped, and its next owner is not told\n",
+				   region->name, offset, ERR_PTR(ret));
+}
+
+/*
+ * Every bad page of the region, mapped or not. The range that mm was given is the region's, and
+ * mm holds a lock that keeps it registered.
+ */
+static void egm_poison_memory_failure(struct pfn_address_space *space, unsigned long pfn)
+{
+	struct egm_region *region = container_of(space, struct egm_region, poison.space);
+
+	egm_poison_report(region, pfn - space->node.start);
+}
 
 /*
  * Does @vma hold @pfn, and where in the file? Called for each VMA of the region in
@@ -38,7 +78,6 @@ static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn
 	struct egm_region *region = vma->vm_file->f_mapping->host->i_private;
 	unsigned long first = PHYS_PFN(region->base);
 	pgoff_t page = pfn - first;
-	int ret;
 
 	if (pfn < first || page >= PHYS_PFN(region->size))
 		return -EFAULT;
@@ -46,12 +85,7 @@ static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn
 	if (page - vma_start_pgoff(vma) >= vma_pages(vma))
 		return -EFAULT;
 
-	ret = egm_retired_report(&region->retired, (u64)page << PAGE_SHIFT, PAGE_SIZE);
-	if (!ret)
-		schedule_work(&region->poison.work);
-	else
-		pr_err_ratelimited("%s: bad page at offset %#llx cannot be listed (%pe): it stays mapped, and its next owner is not told\n",
-				   region->name, (u64)page << PAGE_SHIFT, ERR_PTR(ret));
+	egm_poison_report(region, page);
 
 	/* Revoked: the page is mapped nowhere. */
 	if (egm_region_is_gone(region))
@@ -64,6 +98,7 @@ static int egm_poison_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn
 static void egm_poison_work(struct work_struct *work)
 {
 	struct egm_region *region = container_of(work, struct egm_region, poison.work);
+	struct kernfs_node *attribute;
 	u64 offset, len;
 
 	while (egm_retired_next_unmap(&region->retired, &offset, &len)) {
@@ -77,6 +112,9 @@ static void egm_poison_work(struct work_struct *work)
 				    region->name, offset, len);
 	}
 	wake_up_interruptible_poll(&region->wait, EPOLLPRI);
+	attribute = READ_ONCE(region->poison.attribute);
+	if (attribute)
+		sysfs_notify_dirent(attribute);
 }
 
 /**
@@ -88,6 +126,21 @@ void egm_poison_module_init(void)
 {
 	egm_retired_init(&egm_poison_past);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/**
+ * egm_poison_forget - forget all bad pages of regions that are no more, for tests
+ *
+ * Context: process; there is no region.
+ */
+void egm_poison_forget(void)
+{
+	egm_retired_destroy(&egm_poison_past);
+	if (xchg(&egm_poison_pinned, false))
+		module_put(THIS_MODULE);
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_poison_forget);
+#endif
 
 /**
  * egm_poison_module_exit - forget all bad pages
@@ -127,10 +180,28 @@ int egm_poison_register(struct egm_region *region)
 	poison->space.node.last = PHYS_PFN(region->base + region->size - 1);
 	poison->space.mapping = region->inode->i_mapping;
 	poison->space.pfn_to_vma_pgoff = egm_poison_pfn_to_pgoff;
+	poison->space.memory_failure = egm_poison_memory_failure;
 
 	ret = register_pfn_address_space(&poison->space);
 	poison->registered = !ret;
 	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+/**
+ * egm_poison_set_attribute - wake pollers of a sysfs attribute as well
+ * @region: the region
+ * @attribute: its node, whose reference is the region's until the next call; or NULL
+ *
+ * Context: may sleep; the caller serializes.
+ */
+void egm_poison_set_attribute(struct egm_region *region, struct kernfs_node *attribute)
+{
+	struct kernfs_node *old = xchg(&region->poison.attribute, attribute);
+
+	if (old) {
+		flush_work(&region->poison.work);
+		sysfs_put(old);
+	}
 }
 
 /**

@@ -286,10 +286,11 @@ void egm_region_release_blocks(struct egm_region *region,
 	while (egm_owner_first(owner, &first, &count)) {
 		/* Before the range is free. */
 		dirty |= egm_scrub_dirty(&region->scrub, first, count);
-		egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
-				    (u64)count * EGM_BLOCK_SIZE);
-		scoped_guard(spinlock, &region->lock)
+		scoped_guard(spinlock, &region->lock) {
+			egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
+					    (u64)count * EGM_BLOCK_SIZE);
 			egm_owners_release_first(&region->owners, owner);
+		}
 		cond_resched();
 	}
 	if (dirty)

@@ -68,6 +68,7 @@ struct resource;
  *
  *	mf_mutex and pfn_space_lock of mm
  *	i_mmap_rwsem of @inode
+ *	egm_region.lock
  *	egm_retired.lock
  *
  * mmap_lock can be held around i_mmap_rwsem, as anywhere in mm. The groups never nest

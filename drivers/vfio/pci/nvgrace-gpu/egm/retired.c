@@ -5,8 +5,8 @@
  *
  * A page on the list is never read or written by the kernel, and everybody who asks
  * is told of it. A page that mm reports is blocked for as long as the owner of its block
- * lives: no mapping of it is made, and poison.c removes those that there are. From then on
- * it is listed only: the next owner is told, and maps it as it is.
+ * lives: no mapping of it is made, and poison.c removes those that there are. From then on,
+ * or if there is no owner, it is listed only: the next owner is told, and maps it as it is.
  *
  * Pages of firmware's table are listed from the start. A hole in the memory of a new
  * owner would break VMMs that touch all of it before they ask for the list; a page
@@ -28,7 +28,7 @@ struct egm_retired_range {
 	struct interval_tree_node it;
 	bool reported;			/* by mm, not by firmware's table */
 	bool blocked;			/* must not be mapped */
-	bool unmap;			/* has mappings that poison.c removes */
+	bool unmap;			/* was reported, and poison.c has not handled it */
 };
 
 static struct egm_retired_range *egm_retired_first(struct egm_retired *retired,
@@ -102,7 +102,6 @@ static void egm_retired_set_blocked(struct egm_retired *retired,
 {
 	lockdep_assert_held(&retired->lock);
 	WRITE_ONCE(retired->blocked, retired->blocked + blocked - range->blocked);
-	range->unmap = blocked;
 	range->blocked = blocked;
 }
 
@@ -141,18 +140,19 @@ static struct egm_retired_range *egm_retired_find(struct egm_retired *retired, u
 }
 
 /**
- * egm_retired_report - list and block a page that has gone bad
+ * egm_retired_report - list a page that has gone bad
  * @retired: the region's
  * @offset: its first byte, from the region's start
  * @len: its bytes; the range is inside the region
+ * @block: whether its block has an owner: from here on egm_retired_next_blocked() finds it
  *
- * mm reports a page once for each mapping of it, and again whenever it is consumed. From
- * here on egm_retired_next_blocked() finds it, and egm_retired_next_unmap() once.
+ * mm reports a page once for each mapping of it, and again whenever it is consumed.
+ * egm_retired_next_unmap() finds it once for each report.
  *
  * Context: any but interrupts; mm never makes two reports at a time.
  * Return: 0 or -ENOMEM.
  */
-int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len)
+int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len, bool block)
 {
 	struct egm_retired_range *range;
 
@@ -164,10 +164,12 @@ int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len)
 			return -ENOMEM;
 		range->reported = true;
 		egm_retired_insert(retired, range);
-	} else if (!range->blocked) {
+	} else if (block && !range->blocked) {
 		retired->generation++;
 	}
-	egm_retired_set_blocked(retired, range, true);
+	if (block)
+		egm_retired_set_blocked(retired, range, true);
+	range->unmap = true;
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_report);
@@ -233,6 +235,7 @@ static struct egm_retired_range *egm_retired_take_reported(struct egm_retired *r
 			continue;
 		interval_tree_remove(&range->it, &retired->ranges);
 		egm_retired_set_blocked(retired, range, false);
+		range->unmap = false;
 		return range;
 	}
 	return NULL;

@@ -31,7 +31,7 @@ void egm_retired_init(struct egm_retired *retired);
 void egm_retired_destroy(struct egm_retired *retired);
 
 int egm_retired_add(struct egm_retired *retired, u64 offset, u64 len);
-int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len);
+int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len, bool block);
 
 bool egm_retired_next_unmap(struct egm_retired *retired, u64 *offset, u64 *len);
 void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len);

@@ -55,9 +55,9 @@ static void list_merges(struct kunit *test)
 	struct egm_retired_page p[3] = { };
 
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, SZ_1M, SZ_64K), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + PAGE, PAGE), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + SZ_64K, PAGE), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE - PAGE, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + PAGE, PAGE, true), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + SZ_64K, PAGE, true), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE - PAGE, PAGE, true), 0);
 
 	KUNIT_EXPECT_EQ(test, egm_retired_list(r, p, 3, NULL), 2);
 	KUNIT_EXPECT_EQ(test, p[0].offset, SZ_1M);
@@ -86,8 +86,8 @@ static void states_of_a_bad_page(struct kunit *test)
 	struct egm_retired *r = test->priv;
 	u64 offset, len;
 
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
-	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), PAGE);
 
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
@@ -99,7 +99,7 @@ static void states_of_a_bad_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_2M + PAGE, PAGE));
 
 	/* Reported again while it is blocked: its mappings are removed again. */
-	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_list(r, NULL, 0, NULL), 1);
@@ -112,9 +112,16 @@ static void states_of_a_bad_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), PAGE);
 
 	/* It goes bad under the next owner too. */
-	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_list(r, NULL, 0, NULL), 1);
+
+	/* One without an owner is for the worker only. */
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_1M, PAGE, false), 0);
+	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_1M, PAGE));
+	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
+	KUNIT_EXPECT_EQ(test, offset, SZ_1M);
+	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), 2 * PAGE);
 }
 
 /* Zeroing walks like this: it must visit all that is good, and nothing else. */
@@ -125,7 +132,7 @@ static void next_walks_around(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, 0, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, SZ_1M, SZ_64K), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + SZ_32K, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + SZ_32K, PAGE, true), 0);
 	/* Across the end of what is walked. */
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, SZ_2M - SZ_32K, SZ_64K), 0);
 	for (at = 0; at < SZ_2M; at = bad + len) {
@@ -144,9 +151,14 @@ static void generation_changes(struct kunit *test)
 	unsigned long a, b;
 
 	egm_retired_list(r, NULL, 0, &a);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	egm_retired_list(r, NULL, 0, &b);
 	KUNIT_EXPECT_NE(test, a, b);
+	/* Nobody is told twice. */
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, false), 0);
+	egm_retired_list(r, NULL, 0, &a);
+	KUNIT_EXPECT_EQ(test, a, b);
 }
 
 /* What was reported goes to another list and back; what firmware named stays. */
@@ -159,16 +171,16 @@ static void moves_what_was_reported(struct kunit *test)
 
 	egm_retired_init(&past);
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, 0, SZ_64K), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, PAGE, true), 0);
 	/* All that firmware named, as with large pages. */
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, SZ_64K), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, SZ_64K, true), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	while (egm_retired_next_unmap(r, &offset, &len))
 		;
 	KUNIT_EXPECT_TRUE(test, blocked(r, SZ_2M, PAGE));
 	/* The first byte and the last one of what is moved, and one beyond. */
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE - PAGE, PAGE), 0);
-	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE, PAGE), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE - PAGE, PAGE, true), 0);
+	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE, PAGE, true), 0);
 	egm_retired_move(r, 0, SIZE, &past, base);
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), SZ_64K + PAGE);
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&past), 3 * PAGE);
@@ -182,7 +194,7 @@ static void moves_what_was_reported(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, offset, SIZE);
 	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
-	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE), 0);
+	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	egm_retired_destroy(&past);
 }
 

@@ -9,6 +9,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/egm.h>
 #include <linux/list.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -74,11 +75,35 @@ static ssize_t retired_bytes_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(retired_bytes);
 
+/* As many as fit: the ioctl has them all. */
+static ssize_t retired_pages_show(struct device *dev, struct device_attribute *attr,
+				  char *buf)
+{
+	const size_t max = PAGE_SIZE / sizeof("0x1 0x1000"), line = sizeof("0x 0x\n...\n") + 2 * 16;
+	struct egm_region *region = to_egm_chardev(dev)->region;
+	size_t count, i;
+	int len = 0;
+
+	struct egm_retired_page *pages __free(kvfree) = kvmalloc_array(max, sizeof(*pages),
+								       GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+
+	count = egm_retired_list(&region->retired, pages, max, NULL);
+	for (i = 0; i < count && i < max && len + line <= PAGE_SIZE; i++)
+		len += sysfs_emit_at(buf, len, "%#llx %#llx\n", pages[i].offset, pages[i].size);
+	if (i < count)
+		len += sysfs_emit_at(buf, len, "...\n");
+	return len;
+}
+static DEVICE_ATTR_RO(retired_pages);
+
 static struct attribute *egm_sysfs_attrs[] = {
 	&dev_attr_egm_size.attr,
 	&dev_attr_gpu_devices.attr,
 	&dev_attr_numa_node.attr,
 	&dev_attr_retired_bytes.attr,
+	&dev_attr_retired_pages.attr,
 	&dev_attr_scrub_pending.attr,
 	NULL
 };

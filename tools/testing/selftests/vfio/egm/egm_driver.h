@@ -159,19 +159,6 @@ static inline int egm_workers(void)
 	return egm_read_number(EGM_WORKERS);
 }
 
-/*
- * Load the driver anew, and so have it forget which pages went bad. False if it is no
- * module, or something holds it.
- */
-static inline bool egm_load_again(void)
-{
-	int workers = egm_workers();
-	bool loaded = !system("rmmod nvgrace-egm") && egm_bind_again();
-
-	egm_set_workers(workers);
-	return loaded;
-}
-
 /* Bytes of the region that are not zeroed yet; -1 if it does not say. */
 static inline int64_t egm_pending(void)
 {

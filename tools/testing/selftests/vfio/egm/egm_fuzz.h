@@ -50,7 +50,7 @@ static size_t page;
 static unsigned int rpages, vpage_count, per_block;
 static unsigned int bad_pages;
 
-/* All is zero but what is bad, which stays so unless the driver was loaded anew. */
+/* All is zero but what is bad, which stays so unless the driver forgot it. */
 static inline void model_new_region(bool loaded)
 {
 	unsigned int i;

@@ -156,7 +156,7 @@ static bool op_bind(void)
 		;
 	if (i == MAX_FILES && bad_pages >= MAX_BAD) {
 		model_new_region(true);
-		return MUST(egm_load_again(), "the module cannot be loaded anew");
+		return MUST(forget_bad_pages(), "the driver does not forget");
 	}
 	err = egm_adev_bind();
 	if (i < MAX_FILES)

@@ -100,20 +100,51 @@ TEST_F(poison, poison_beside_a_mapping)
 	EXPECT_EQ(self->f.p, egm_bus_addr);
 }
 
-/* mm tells nobody of a page that nobody maps; nothing may come of it. */
+/* Owned, but not mapped: it is out of the next mapping, and comes back for the next owner. */
 TEST_F(poison, poison_while_not_mapped)
 {
 	munmap(self->f.p, self->f.len);
-	ASSERT_EQ(0, inject(0));
-	EXPECT_EQ(0, egm_bus_code);
-	close(self->f.fd);
 	ASSERT_EQ(0, inject(EGM_BLOCK));
-	self->f.fd = egm_open();
-	ASSERT_LE(0, self->f.fd);
+	EXPECT_EQ(0, egm_bus_code);
+	EXPECT_EQ((int64_t)self->f.page, bytes_retired());
 	self->f.p = egm_map(self->f.fd, 0, self->f.len);
 	ASSERT_NE(MAP_FAILED, self->f.p);
-	EXPECT_EQ(0, egm_touch(self->f.p, 1));
-	EXPECT_EQ(0, egm_touch(self->f.p + EGM_BLOCK, 1));
+	EXPECT_EQ(BUS_MCEERR_AR, egm_touch(self->f.p + EGM_BLOCK, 1));
+	EXPECT_EQ(0, egm_touch(self->f.p + EGM_BLOCK + self->f.page, 1));
+}
+
+/* Nobody owns it: it is never zeroed, and the next owner is told and maps it as it is. */
+TEST_F(poison, poison_of_a_free_block)
+{
+	int workers = egm_workers(), fd = egm_open(), i, code;
+	struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
+	struct list l;
+
+	ASSERT_LE(0, fd);
+	egm_set_workers(0);
+	memset(self->f.p, 0xa5, EGM_BLOCK);
+	munmap(self->f.p, self->f.len);
+	close(self->f.fd);
+	EXPECT_EQ(0, poll(&poll_fd, 1, 0));
+	ASSERT_EQ(0, inject(self->f.page));
+	EXPECT_EQ(0, egm_bus_code);
+	EXPECT_EQ((int64_t)self->f.page, bytes_retired());
+	EXPECT_EQ(1, poll(&poll_fd, 1, 5000));
+	ASSERT_EQ(0, get_list(fd, &l));
+	ASSERT_EQ(1, l.head.count);
+	EXPECT_EQ(self->f.page, l.pages[0].offset);
+	EXPECT_EQ(self->f.page, l.pages[0].size);
+
+	self->f.p = egm_map(fd, 0, self->f.len);
+	ASSERT_NE(MAP_FAILED, self->f.p);
+	for (i = 0; i < 3000 && (code = egm_touch(self->f.p + self->f.page, 0)); i++)
+		usleep(1000);
+	ASSERT_EQ(0, code);
+	EXPECT_EQ(0, self->f.p[0]);
+	EXPECT_EQ('\xa5', self->f.p[self->f.page]);
+	EXPECT_EQ('\xa5', self->f.p[2 * self->f.page - 1]);
+	EXPECT_EQ(0, self->f.p[2 * self->f.page]);
+	egm_set_workers(workers);
 }
 
 struct victim {

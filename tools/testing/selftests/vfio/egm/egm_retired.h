@@ -10,11 +10,13 @@
 
 #include <linux/egm.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "egm_driver.h"
 #include "egm_touch.h"
 
 #define INJECT		"/sys/devices/system/memory/hard_offline_page"
+#define FORGET_MODULE	"/egm/tests/egm_forget.ko"
 #define MAX_PAGES	64
 
 struct list {
@@ -62,12 +64,23 @@ static inline int64_t bytes_retired(void)
 }
 
 /*
- * What was made bad is nobody else's trouble: a page on the list is not zeroed. Once
- * nothing of a test is left.
+ * What was made bad is nobody else's trouble: a page on the list is not zeroed, and the module
+ * cannot be unloaded. Once nothing of a test is left; egm_forget.ko never stays loaded.
  */
 static inline bool forget_bad_pages(void)
 {
-	return egm_bind_again() && (!bytes_retired() || egm_load_again());
+	int fd, err;
+
+	if (!egm_bind_again())
+		return false;
+	if (!bytes_retired())
+		return true;
+	fd = open(FORGET_MODULE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || egm_adev_unbind())
+		return false;
+	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	close(fd);
+	return err == ECANCELED && egm_bind_again() && !bytes_retired();
 }
 
 /* Page size and a mapping of a region that has forgotten what was injected before. */

@@ -1,0 +1,109 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: poison
+# A page of a running KVM guest goes bad: one of a process with either QEMU and with a device
+# that does DMA, one of the guest's kernel; and system_reset after that.
+. /egm/bin/tap.sh
+. /egm/bin/host.sh
+# shellcheck source=scripts/guest/console.sh
+. /egm/bin/console.sh
+# Its firmware comes first.
+# shellcheck disable=SC2034 # for wait_says
+patience=600
+plan 19
+
+edu=0000:00:1d.0
+to_vfio_pci $edu
+page=$(($(page_kib) << 10))
+export QEMU_MACHINE=,ras=on
+export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/code.fd
+	-drive if=pflash,format=raw,file=/tmp/vars.fd"
+
+# start NAME - a guest that uses all its memory, on a region that has no bad page
+start() {
+	cp /egm/firmware/vars.fd /tmp/vars.fd
+	rm -f "/tmp/$1.mon.in" "/tmp/$1.mon.out"
+	mkfifo "/tmp/$1.mon.in" "/tmp/$1.mon.out"
+	MONITOR=/tmp/$1.mon start_guest "$1" churn egm4=256M
+	wait_says "$1" 'memtest: the middle is at'
+}
+
+# inject NAME WHAT - the page where the guest says that it has that goes bad
+inject() {
+	used=$(sed -n "s/.*$2 is at \(0x[0-9a-f]*\).*/\1/p" "/tmp/$1")
+	bad=$(($(base_of egm4) + (used - 0x40000000) / page * page))
+	echo "$2: $used, $bad"
+	[ $((used)) -gt $((0x40000000)) ] && echo $bad >/sys/devices/system/memory/hard_offline_page
+}
+
+# shown NAME - what the guest said of it
+shown() {
+	sed -n '/the middle is at/,$p' "/tmp/$1" | grep -av 'pages right\|  x[0-9]' | head -n "${2:-12}" |
+		cut -c1-100 | sed 's/^/# /'
+}
+
+forget() {
+	egm_unbind egm4
+	! insmod /egm/tests/egm_forget.ko 2>/dev/null && egm_bind egm4 && list_is egm4
+}
+
+ended() { wait_until 120 guest_gone && wait "$guest"; }
+killed() { wait_says "$1" 'guest: memtest ended with 135'; }
+
+# lives NAME - the process dies, the guest lives
+lives() {
+	check "$1: a page of a process goes bad" inject "$1" 'memtest: the middle'
+	check "$1: the process dies of SIGBUS" killed "$1"
+	check "$1: the rest of the memory is good" wait_says "$1" 'guest: memtest: .* good'
+}
+
+QEMU=10.0 start old
+lives old
+check "old: the guest ends well" ended
+forget
+
+for how in iommufd type1; do
+	type1=''
+	[ $how = iommufd ] || type1=1
+	DEVICE=$edu TYPE1=$type1 start $how
+	wait_says $how 'dma: 16 of 16 pages right' 2
+	lives $how
+	goes_on() {
+		seen=$(grep -ac 'dma: 16 of 16' "/tmp/$how")
+		wait_says "$how" 'dma: 16 of 16 pages right' $((seen + 2)) && ! says "$how" 'dma: [0-9] of'
+	}
+	check "$how: DMA elsewhere went on" goes_on
+	kill_guest
+	forget
+done
+
+start kernel
+check "kernel: a page of the guest's kernel goes bad" inject kernel 'guest: the kernel'
+# What it says of it touches the page again, at which QEMU gives up, with large pages at once.
+panics() {
+	wait_says kernel 'Internal error: synchronous external abort\|OSPM does not acknowledge' &&
+		wait_until 120 guest_gone
+}
+check "kernel: guest or QEMU says why, and it ends" panics
+shown kernel 30
+forget
+
+REBOOT=1 start reset
+check "reset: a page of a process goes bad" inject reset 'memtest: the middle'
+check "reset: the process dies of SIGBUS" killed reset
+# QEMU maps memory that was bad anew, and cannot here.
+after_reset() { guest_gone || says reset 'memtest: the middle is at' 2; }
+reset() {
+	echo system_reset 1<>/tmp/reset.mon.in
+	timeout 5 cat <>/tmp/reset.mon.out
+	wait_until 300 after_reset
+}
+check "reset: system_reset ends QEMU or boots the guest" reset
+shown reset 20
+if guest_gone; then echo "# QEMU is gone"; else echo "# QEMU is there"; fi
+kill_guest
+forget
+
+check "the kernel has nothing to complain about" kernel_is_quiet
+check "the region is whole" nodes_are egm4 egm5
+done_testing

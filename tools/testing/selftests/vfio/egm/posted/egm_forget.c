@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Have nvgrace-egm forget which pages went bad in regions that are no more, for tests only. It
+ * does that when it is loaded, and is never loaded after that.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <linux/errno.h>
+#include <linux/module.h>
+
+/* Of the driver's poison.h. */
+void egm_poison_forget(void);
+
+static int __init egm_forget_init(void)
+{
+	egm_poison_forget();
+	return -ECANCELED;
+}
+module_init(egm_forget_init);
+
+MODULE_DESCRIPTION("Forget which pages went bad, for tests only");
+MODULE_AUTHOR("The nvgrace-egm authors");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
