@@ -7,6 +7,7 @@ A scenario is a JSON file:
   memory_mib, cpus   the host's own memory and CPUs (default 2048 and 2)
   bind               false: leave the GPUs unbound (default true)
   append             words for the kernel's command line
+  crash              true: the kernel may crash once, if another one boots then
   regions            memory that the host's kernel does not manage:
     spa, mib         where, and how much
     node             QEMU's NUMA node, which is the PXM in SRAT
@@ -44,8 +45,8 @@ DIRTY_LEN = 4 << 10
 
 
 KNOWN = {
-    "scenario": {"about", "memory_mib", "cpus", "bind", "append", "regions", "gpus", "devices",
-                 "nodes"},
+    "scenario": {"about", "memory_mib", "cpus", "bind", "append", "crash", "regions", "gpus",
+                 "devices", "nodes"},
     "regions": {"spa", "mib", "backing_mib", "node", "fill", "memory", "retired"},
     "gpus": {"slot", "region", "properties"},
     "retired": {"spa", "pages", "at"},

@@ -39,8 +39,13 @@ replug() {
 	tell "$1" dma
 	wait_says "$1" 'dma: no device' || return 1
 	monitor "$1" "device_add vfio-pci,host=$edu,id=dev0,bus=port0$2"
-	sleep 5
-	dma_again "$1" "$3"
+	# The guest takes its time to find it.
+	for _ in 1 2 3 4 5 6; do
+		tell "$1" dma
+		sleep 10
+		! says "$1" 'dma: 16 of 16 pages right' "$3" || return 0
+	done
+	return 1
 }
 
 # whole NAME PLUG - what is asked of iommufd and of type1

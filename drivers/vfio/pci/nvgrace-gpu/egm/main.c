@@ -3,6 +3,7 @@
  * nvgrace-egm: Extended GPU Memory of NVIDIA Grace sockets as character devices.
  *
  *	main.c		module, auxiliary driver
+ *	hibernate.c	hibernation, which is refused
  *	chardev.c	/dev/egm<pxm> and its file operations
  *	sysfs.c		attributes and GPU links of the class device
  *	ioctl.c		the list of retired pages for user space
@@ -11,6 +12,7 @@
  *	region.c	the memory and how long it is ours
  *	owner.c		which file owns which block
  *	poison.c	pages that go bad
+ *	handover.c	what the kernel after a kexec is told
  *	table.c		firmware's table of retired pages
  *	scrub.c		no byte reaches a new owner unzeroed
  *	retired.c	the list of retired pages
@@ -21,10 +23,12 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <linux/auxiliary_bus.h>
+#include <linux/crash_dump.h>
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
 
 #include "chardev.h"
+#include "hibernate.h"
 #include "region.h"
 
 static int egm_probe(struct auxiliary_device *adev,
@@ -33,6 +37,10 @@ static int egm_probe(struct auxiliary_device *adev,
 	struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
 	struct egm_chardev *chardev;
 	struct egm_region *region;
+
+	/* What the kernel that crashed had there may be wanted. */
+	if (is_kdump_kernel())
+		return -ENODEV;
 
 	region = egm_region_create(&adev->dev, info);
 	if (IS_ERR(region))
@@ -97,11 +105,17 @@ static int __init egm_init(void)
 	if (ret)
 		goto err_region;
 
-	ret = auxiliary_driver_register(&egm_driver.adrv);
+	ret = egm_hibernate_init();
 	if (ret)
 		goto err_chardev;
+
+	ret = auxiliary_driver_register(&egm_driver.adrv);
+	if (ret)
+		goto err_hibernate;
 	return 0;
 
+err_hibernate:
+	egm_hibernate_exit();
 err_chardev:
 	egm_chardev_exit();
 err_region:
@@ -115,6 +129,7 @@ module_init(egm_init);
 static void __exit egm_exit(void)
 {
 	auxiliary_driver_unregister(&egm_driver.adrv);
+	egm_hibernate_exit();
 	egm_chardev_exit();
 	egm_region_exit();
 	egm_scrub_module_exit();

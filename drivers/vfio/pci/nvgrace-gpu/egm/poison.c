@@ -21,6 +21,7 @@
 #include <linux/poll.h>
 #include <linux/sysfs.h>
 
+#include "handover.h"
 #include "region.h"
 
 /*
@@ -29,8 +30,18 @@
  */
 static struct egm_retired egm_poison_past;
 
-/* Since mm reported a page: unloading the module would forget it. */
+/* Since a page is known to be bad: unloading the module would forget it. */
 static bool egm_poison_pinned;
+
+static void egm_poison_pin(void)
+{
+	if (xchg(&egm_poison_pinned, true))
+		return;
+	if (try_module_get(THIS_MODULE))
+		pr_warn("a page went bad: this module cannot be unloaded any more, or that would be forgotten\n");
+	else
+		pr_err("a page went bad while this module is unloaded, and is forgotten: boot before it is loaded again\n");
+}
 
 /* List a page, block it if its block has an owner, and have it unmapped. */
 static void egm_poison_report(struct egm_region *region, pgoff_t page)
@@ -44,8 +55,7 @@ static void egm_poison_report(struct egm_region *region, pgoff_t page)
 		ret = egm_retired_report(&region->retired, offset, PAGE_SIZE,
 					 egm_owners_any(&region->owners, block, block));
 
-	if (!xchg(&egm_poison_pinned, true) && try_module_get(THIS_MODULE))
-		pr_warn("a page went bad: this module cannot be unloaded any more, or that would be forgotten\n");
+	egm_poison_pin();
 	if (!ret)
 		schedule_work(&region->poison.work);
 	else
@@ -61,6 +71,7 @@ static void egm_poison_memory_failure(struct pfn_address_space *space, unsigned 
 {
 	struct egm_region *region = container_of(space, struct egm_region, poison.space);
 
+	egm_handover_add(PFN_PHYS(pfn), PAGE_SIZE);
 	egm_poison_report(region, pfn - space->node.start);
 }
 
@@ -118,13 +129,16 @@ static void egm_poison_work(struct work_struct *work)
 }
 
 /**
- * egm_poison_module_init - start with no bad page
+ * egm_poison_module_init - start with what a kernel before a kexec knew
  *
  * Context: module init.
  */
 void egm_poison_module_init(void)
 {
 	egm_retired_init(&egm_poison_past);
+	egm_handover_init(&egm_poison_past);
+	if (egm_retired_bytes(&egm_poison_past))
+		egm_poison_pin();
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -149,6 +163,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_poison_forget);
  */
 void egm_poison_module_exit(void)
 {
+	egm_handover_exit();
 	egm_retired_destroy(&egm_poison_past);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "region.h"
 
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -28,6 +29,12 @@
 #define EGM_FS_MAGIC	0x45474d34	/* "EGM4" */
 
 static struct vfsmount *egm_mnt;
+
+/*
+ * How many regions there are, those of drivers that are gone included; negative while there
+ * must be none.
+ */
+static atomic_t egm_regions;
 
 static int egm_fs_init_context(struct fs_context *fc)
 {
@@ -52,9 +59,11 @@ static struct file_system_type egm_fs_type = {
  */
 int egm_region_init(void)
 {
-	egm_poison_module_init();
 	egm_mnt = kern_mount(&egm_fs_type);
-	return PTR_ERR_OR_ZERO(egm_mnt);
+	if (IS_ERR(egm_mnt))
+		return PTR_ERR(egm_mnt);
+	egm_poison_module_init();
+	return 0;
 }
 
 /**
@@ -82,6 +91,29 @@ static void egm_region_free(struct kref *ref)
 	egm_retired_destroy(&region->retired);
 	cleanup_srcu_struct(&region->srcu);
 	kfree(region);
+	atomic_dec(&egm_regions);
+}
+
+/**
+ * egm_region_forbid - let no region be made, if there is none
+ *
+ * Context: any.
+ * Return: true if there is none until egm_region_allow(); false if a region is bound, or was and
+ * some file of it is open.
+ */
+bool egm_region_forbid(void)
+{
+	return atomic_cmpxchg(&egm_regions, 0, -1) <= 0;
+}
+
+/**
+ * egm_region_allow - undo egm_region_forbid(), if it was done
+ *
+ * Context: any.
+ */
+void egm_region_allow(void)
+{
+	atomic_cmpxchg(&egm_regions, -1, 0);
 }
 
 /**
@@ -92,7 +124,7 @@ static void egm_region_free(struct kref *ref)
  * Context: may sleep.
  * Return: the region with one reference, or ERR_PTR: -EBUSY if some of the range
  * is claimed already, as it is while a file opened before an unbind is still open,
- * or known to mm as somebody else's; -ENOMEM.
+ * or known to mm as somebody else's, or if no region may be made; -ENOMEM.
  */
 struct egm_region *egm_region_create(struct device *dev,
 				     const struct nvgrace_egm_info *info)
@@ -101,12 +133,15 @@ struct egm_region *egm_region_create(struct device *dev,
 	struct inode *inode;
 	int ret;
 
-	region = kzalloc_obj(*region);
-	if (!region)
-		return ERR_PTR(-ENOMEM);
+	if (!atomic_inc_unless_negative(&egm_regions)) {
+		dev_err(dev, "no region while the system hibernates: bind the auxiliary device after that\n");
+		return ERR_PTR(-EBUSY);
+	}
 
-	if (init_srcu_struct(&region->srcu)) {
+	region = kzalloc_obj(*region);
+	if (!region || init_srcu_struct(&region->srcu)) {
 		kfree(region);
+		atomic_dec(&egm_regions);
 		return ERR_PTR(-ENOMEM);
 	}
 	kref_init(&region->ref);

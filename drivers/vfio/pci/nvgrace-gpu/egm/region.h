@@ -67,6 +67,7 @@ struct resource;
  *	egm_scrub.lock
  *
  *	mf_mutex and pfn_space_lock of mm
+ *	egm_handover_lock, or all below
  *	i_mmap_rwsem of @inode
  *	egm_region.lock
  *	egm_retired.lock
@@ -99,6 +100,8 @@ struct egm_region {
 
 int egm_region_init(void);
 void egm_region_exit(void);
+bool egm_region_forbid(void);
+void egm_region_allow(void);
 
 struct egm_region *egm_region_create(struct device *dev,
 				     const struct nvgrace_egm_info *info);

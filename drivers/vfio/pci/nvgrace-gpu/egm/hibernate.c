@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hibernation is refused: the image has no EGM memory, and DRAM is off meanwhile. Owners would
+ * lose their memory, and blocks that the driver takes for zero would not be.
+ *
+ * Suspend keeps DRAM, and is not the driver's concern.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "hibernate.h"
+
+#include <linux/notifier.h>
+#include <linux/printk.h>
+#include <linux/suspend.h>
+
+#include "region.h"
+
+static int egm_hibernate_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		if (egm_region_forbid())
+			return NOTIFY_OK;
+		pr_err("hibernation is refused: it would lose what is in EGM; unbind the GPUs and close every file of a region first\n");
+		return NOTIFY_BAD;
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		egm_region_allow();
+		return NOTIFY_OK;
+	default:
+		return NOTIFY_DONE;
+	}
+}
+
+static struct notifier_block egm_hibernate_notifier = {
+	.notifier_call = egm_hibernate_notify,
+};
+
+/**
+ * egm_hibernate_init - refuse hibernation while there is a region
+ *
+ * Context: module init.
+ * Return: 0 or a negative errno.
+ */
+int egm_hibernate_init(void)
+{
+	return register_pm_notifier(&egm_hibernate_notifier);
+}
+
+/**
+ * egm_hibernate_exit - undo egm_hibernate_init()
+ *
+ * Context: module exit.
+ */
+void egm_hibernate_exit(void)
+{
+	unregister_pm_notifier(&egm_hibernate_notifier);
+}
