@@ -24,7 +24,7 @@ first() {
 	check "kexec" false
 }
 
-# What is zeroed is not the page.
+# The second kernel lists the bad page, and zeroes all memory but this page.
 second() {
 	plan 6
 	check "the second kernel has the regions" nodes_are egm4 egm5

@@ -91,7 +91,7 @@ forget
 REBOOT=1 start reset
 check "reset: a page of a process goes bad" inject reset 'memtest: the middle'
 check "reset: the process dies of SIGBUS" killed reset
-# QEMU maps memory that was bad anew, and cannot here.
+# QEMU discards the bad page at a reset, which fails for a character device.
 after_reset() { guest_gone || says reset 'memtest: the middle is at' 2; }
 reset() {
 	echo system_reset 1<>/tmp/reset.mon.in

@@ -25,8 +25,8 @@
 #include "region.h"
 
 /*
- * What went bad in regions that are no more, by SPA. GPUs are unbound whenever a guest
- * ends, by VMMs that take them from the host and give them back; the memory stays bad.
+ * Bad pages of regions that were freed, by SPA. A VMM that takes a GPU from the host unbinds
+ * it when the guest ends, and the region is freed with the socket's last GPU. The page stays bad.
  */
 static struct egm_retired egm_poison_past;
 
@@ -143,7 +143,7 @@ void egm_poison_module_init(void)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /**
- * egm_poison_forget - forget all bad pages of regions that are no more, for tests
+ * egm_poison_forget - forget all bad pages of regions that were freed, for tests
  *
  * Context: process; there is no region.
  */

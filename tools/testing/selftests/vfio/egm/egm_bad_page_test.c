@@ -353,7 +353,7 @@ TEST_F(bad_page, during_fork)
 	EXPECT_TRUE(listed(self->f.fd, self->f.page, &bad, 1));
 }
 
-/* What is known cannot be lost: the module stays, whatever else comes and goes. */
+/* The list survives an unbind of all GPUs, and the module cannot be unloaded. */
 TEST_F(bad_page, outlives_gpus_and_keeps_the_module)
 {
 	uint64_t bad = EGM_BLOCK;

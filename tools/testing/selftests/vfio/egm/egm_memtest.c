@@ -31,7 +31,7 @@ static int check(uint64_t *p, size_t words, uint64_t flip)
 	return 0;
 }
 
-/* What each frame is used for, as bits; from frame 0 on. */
+/* The flags of each page frame (KPF_* bits), from frame 0 on. */
 static uint64_t *frames(size_t *count)
 {
 	const size_t max = 1 << 20;

@@ -64,8 +64,9 @@ static inline int64_t bytes_retired(void)
 }
 
 /*
- * What was made bad is nobody else's trouble: a page on the list is not zeroed, and the module
- * cannot be unloaded. Once nothing of a test is left; egm_forget.ko never stays loaded.
+ * Have the driver forget the pages that a test made bad: it does not zero a page on the list, and
+ * its module cannot be unloaded. The test must have closed all its files. egm_forget.ko never stays
+ * loaded.
  */
 static inline bool forget_bad_pages(void)
 {
