@@ -2,12 +2,17 @@
 /* Insertions into KVM of arm64: dirty pages of cacheable PFN mappings are logged. */
 
 /* [kvm logs cacheable memory] */
-			/* Memory is logged like pages. A device's is not allowed to be. */
-			if (new->flags & KVM_MEM_LOG_DIRTY_PAGES &&
-			    !kvm_vma_is_cacheable(vma)) {
+			/* A device changes its memory without the guest's stores. */
+			if (new->flags & KVM_MEM_LOG_DIRTY_PAGES && !kvm_vma_is_cacheable(vma)) {
+				ret = -EINVAL;
+				break;
+			}
 
 /* [kvm write-protects cacheable memory] */
-	if (s2vi->map_writable && (s2vi->map_non_cacheable ||
+	if (s2vi->map_writable &&
+	    (s2vi->map_non_cacheable || !memslot_is_logging(s2fd->memslot) ||
+	     kvm_is_write_fault(s2fd->vcpu)))
+		*prot |= KVM_PGTABLE_PROT_W;
 
 /* [kvm sets no device flag] */
 			s2vi->map_non_cacheable = true;

@@ -12,7 +12,6 @@
 #include <linux/iommufd_phys_file.h>
 #include <linux/module.h>
 #include <linux/pfn.h>
-#include <linux/sched.h>
 
 #include "mapping.h"
 #include "region.h"
@@ -24,8 +23,8 @@ static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 
 
 	if (bad >= end)
 		return 0;
-	pr_info_ratelimited("%s: %s[%d]: no DMA mapping of offset %#llx: the page there went bad; close the file and start again\n",
-			    region->name, current->comm, task_pid_nr(current), bad);
+	egm_region_info(region, "no DMA mapping of offset %#llx: the page there went bad; close the file and start again\n",
+			bad);
 	return -EHWPOISON;
 }
 
@@ -41,10 +40,7 @@ static int egm_iommufd_attach(struct file *file, u64 start, u64 len,
 	u64 offset;
 	int ret;
 
-	ret = egm_mapping_bounds(region->size, PHYS_PFN(start), len, &offset);
-	if (ret)
-		return ret;
-	ret = egm_region_claim_blocks(region, &efile->owner, offset, len);
+	ret = egm_mapping_claim(efile, PHYS_PFN(start), len, &offset);
 	if (ret)
 		return ret;
 

@@ -13,6 +13,8 @@
 #include <linux/cleanup.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/io.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mutex.h>
@@ -20,7 +22,7 @@
 #include <linux/pagemap.h>
 #include <linux/pfn.h>
 #include <linux/pgtable.h>
-#include <linux/sched.h>
+#include <linux/string.h>
 
 #include "region.h"
 
@@ -153,8 +155,11 @@ static vm_fault_t egm_insert_pages(struct vm_fault *vmf, struct egm_region *regi
 	guard(mutex)(egm_huge_lock(vmf));
 	if (pmd_leaf(pmdp_get_lockless(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
-	if (egm_retired_next_blocked(&region->retired, offset, offset + PAGE_SIZE) == offset)
+	if (egm_retired_next_blocked(&region->retired, offset, offset + PAGE_SIZE) == offset) {
+		egm_region_info(region, "SIGBUS at offset %#llx: the page there went bad\n",
+				offset);
 		return VM_FAULT_HWPOISON;
+	}
 	ret = vmf_insert_pfn(vma, addr, PHYS_PFN(region->base + offset));
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
@@ -167,6 +172,15 @@ static vm_fault_t egm_insert_pages(struct vm_fault *vmf, struct egm_region *regi
 	}
 	egm_insert_range(vma, region, start, end, offset - (addr - start));
 	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t egm_fault_revoked(struct vm_fault *vmf)
+{
+	struct egm_file *efile = vmf->vma->vm_file->private_data;
+
+	egm_region_info(efile->region, "SIGBUS at offset %#llx: the region was unbound\n",
+			(u64)vmf->pgoff << PAGE_SHIFT);
+	return VM_FAULT_SIGBUS;
 }
 
 /*
@@ -193,12 +207,14 @@ static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 		return VM_FAULT_FALLBACK;
 
 	ret = egm_scrub_range(&region->scrub, offset, len);
+	if (ret == -ENODEV)
+		return egm_fault_revoked(vmf);
 	if (ret)
 		return vmf_error(ret);
 
 	guard(srcu)(&region->srcu);
 	if (egm_region_is_gone(region))
-		return VM_FAULT_SIGBUS;
+		return egm_fault_revoked(vmf);
 	if (order)
 		return egm_insert_pmd(vmf, region, offset);
 	return egm_insert_pages(vmf, region, offset);
@@ -237,32 +253,83 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	return 0;
 }
 
+/* Copy between @buf and a range that is zero or in use. A retired page may be bad. */
+static int egm_copy(struct egm_region *region, u64 offset, void *buf, u64 len, bool write)
+{
+	u64 size, end = egm_retired_next(&region->retired, offset, offset + len, &size);
+	void *va;
+
+	if (end == offset)
+		return -EIO;
+	va = memremap(region->base + offset, end - offset, MEMREMAP_WB);
+	if (!va)
+		return -ENOMEM;
+	if (write)
+		memcpy(va, buf, end - offset);
+	else
+		memcpy(buf, va, end - offset);
+	memunmap(va);
+	return end - offset;
+}
+
+/*
+ * Access for a debugger, which mm cannot do through struct pages. As a fault: the file of the
+ * VMA owns the block, it is zeroed first, and a revoked region is not touched.
+ */
+static int egm_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len,
+		      int write)
+{
+	struct egm_file *efile = vma->vm_file->private_data;
+	struct egm_region *region = efile->region;
+	u64 offset = ((u64)linear_page_index(vma, addr) << PAGE_SHIFT) + offset_in_page(addr);
+	u64 count = min3((u64)len, vma->vm_end - addr,
+			 EGM_BLOCK_SIZE - offset % EGM_BLOCK_SIZE);
+	int ret;
+
+	if (!(vma->vm_flags & (write ? VM_WRITE : VM_MAYREAD)))
+		return -EFAULT;
+
+	ret = egm_scrub_range(&region->scrub, offset, count);
+	if (ret)
+		return ret;
+
+	guard(srcu)(&region->srcu);
+	if (egm_region_is_gone(region))
+		return -EIO;
+	return egm_copy(region, offset, buf, count, write);
+}
+
 static const struct vm_operations_struct egm_vm_ops = {
 	.mapped = egm_mapped,
+	.access = egm_access,
 	.fault = egm_fault,
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 	.huge_fault = egm_huge_fault,
 #endif
 };
 
-/* Check a mapping, and reserve the blocks below it. */
-static int egm_mapping_claim(struct egm_file *efile, bool shared, pgoff_t pgoff,
-			     u64 len, u64 *offset)
+/**
+ * egm_mapping_claim - check a mapping, and reserve the blocks below it
+ * @efile: the file to own them
+ * @pgoff: the mapping's offset in pages
+ * @len: bytes to map, not 0
+ * @offset: set to the mapping's first byte, from the region's start, on success
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL if any of the range is outside the region; -EBUSY if another file
+ * owns any of it; -ENODEV if the region is revoked; -ENOMEM.
+ */
+int egm_mapping_claim(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset)
 {
 	struct egm_region *region = efile->region;
 	int ret;
 
-	/* A private mapping is copied on write, which needs struct pages. */
-	if (!shared) {
-		pr_info_ratelimited("%s: %s[%d]: a private mapping is not possible, use MAP_SHARED (QEMU: share=on)\n",
-				    region->name, current->comm,
-				    task_pid_nr(current));
-		return -EINVAL;
-	}
-
 	ret = egm_mapping_bounds(region->size, pgoff, len, offset);
-	if (ret)
+	if (ret) {
+		egm_region_info(region, "page %#lx, %#llx bytes, is not inside the %#llx bytes of the region\n",
+				pgoff, len, region->size);
 		return ret;
+	}
 	return egm_region_claim_blocks(region, &efile->owner, *offset, len);
 }
 
@@ -285,8 +352,13 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 	bool at_once = true;
 	int ret;
 
-	ret = egm_mapping_claim(efile, vma_desc_test(desc, VMA_MAYSHARE_BIT), desc->pgoff,
-				len, &offset);
+	/* A private mapping is copied on write, which needs struct pages. */
+	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT)) {
+		egm_region_info(region, "a private mapping is not possible, use MAP_SHARED (QEMU: share=on)\n");
+		return -EINVAL;
+	}
+
+	ret = egm_mapping_claim(efile, desc->pgoff, len, &offset);
 	if (ret)
 		return ret;
 

@@ -37,6 +37,7 @@ bool egm_mapping_fits_huge(unsigned long start, unsigned long end, u64 spa);
 unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags);
+int egm_mapping_claim(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset);
 int egm_mmap_prepare(struct vm_area_desc *desc);
 
 #endif /* _NVGRACE_EGM_MAPPING_H */

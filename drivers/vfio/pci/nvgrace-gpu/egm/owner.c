@@ -14,6 +14,8 @@
 #include <linux/errno.h>
 #include <linux/interval_tree.h>
 #include <linux/minmax.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 struct egm_range {
@@ -59,11 +61,15 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owners_init);
 
 /**
  * egm_owner_init - start with an owner of nothing
- * @owner: to initialize
+ * @owner: to initialize; the current process is its opener
+ *
+ * Context: process.
  */
 void egm_owner_init(struct egm_owner *owner)
 {
 	INIT_LIST_HEAD(&owner->ranges);
+	get_task_comm(owner->opener.comm, current);
+	owner->opener.tgid = task_tgid_nr(current);
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_init);
 
@@ -91,6 +97,57 @@ struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
 EXPORT_SYMBOL_IF_KUNIT(egm_range_alloc);
 
 /**
+ * egm_owners_have - does an owner own all of some blocks?
+ * @owners: the region's owners
+ * @owner: the owner
+ * @first: first block
+ * @last: last block, inclusive
+ *
+ * Context: any; the caller serializes.
+ * Return: true if so.
+ */
+bool egm_owners_have(struct egm_owners *owners, const struct egm_owner *owner,
+		     unsigned long first, unsigned long last)
+{
+	struct interval_tree_node *it = interval_tree_iter_first(&owners->tree, first, last);
+
+	/* Ranges of one owner do not touch. */
+	return it && it->start <= first && it->last >= last &&
+	       container_of(it, struct egm_range, it)->owner == owner;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_have);
+
+/**
+ * egm_owners_other - find another owner of any of some blocks
+ * @owners: the region's owners
+ * @owner: the owner that is passed over
+ * @first: first block; set to the first of them that another owner has
+ * @last: last block, inclusive
+ *
+ * Context: any; the caller serializes.
+ * Return: the other owner, which is valid as long as the caller serializes; NULL if there
+ * is none, and @first is not changed.
+ */
+const struct egm_owner *egm_owners_other(struct egm_owners *owners,
+					 const struct egm_owner *owner,
+					 unsigned long *first, unsigned long last)
+{
+	struct interval_tree_node *it;
+	struct egm_range *range;
+
+	for (it = interval_tree_iter_first(&owners->tree, *first, last); it;
+	     it = interval_tree_iter_next(it, *first, last)) {
+		range = container_of(it, struct egm_range, it);
+		if (range->owner == owner)
+			continue;
+		*first = max(*first, it->start);
+		return range->owner;
+	}
+	return NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owners_other);
+
+/**
  * egm_owners_claim - reserve a range of blocks, all or nothing
  * @owners: the region's owners
  * @range: of egm_range_alloc(); blocks that its owner has reserved stay reserved
@@ -101,14 +158,11 @@ EXPORT_SYMBOL_IF_KUNIT(egm_range_alloc);
  */
 int egm_owners_claim(struct egm_owners *owners, struct egm_range *range)
 {
-	unsigned long first = range->it.start, last = range->it.last;
-	struct interval_tree_node *it;
+	unsigned long first = range->it.start;
 	struct egm_range *old;
 
-	for (it = interval_tree_iter_first(&owners->tree, first, last); it;
-	     it = interval_tree_iter_next(it, first, last))
-		if (container_of(it, struct egm_range, it)->owner != range->owner)
-			return -EBUSY;
+	if (egm_owners_other(owners, range->owner, &first, range->it.last))
+		return -EBUSY;
 
 	/*
 	 * Swallow the owner's ranges that overlap or touch the new one, so that

@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/rbtree.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 
 struct egm_range;
@@ -23,11 +24,23 @@ struct egm_owners {
 };
 
 /**
- * struct egm_owner - somebody who can own blocks: an open file
+ * struct egm_opener - the process that opened a file, for messages
+ * @comm: its name when it opened the file
+ * @tgid: its number, in the first PID namespace
+ */
+struct egm_opener {
+	char comm[TASK_COMM_LEN];
+	pid_t tgid;
+};
+
+/**
+ * struct egm_owner - an open file, which can own blocks
  * @ranges: its ranges
+ * @opener: the process that opened it; constant
  */
 struct egm_owner {
 	struct list_head ranges;
+	struct egm_opener opener;
 };
 
 void egm_owners_init(struct egm_owners *owners);
@@ -35,6 +48,11 @@ void egm_owner_init(struct egm_owner *owner);
 struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
 				  unsigned long last);
 int egm_owners_claim(struct egm_owners *owners, struct egm_range *range);
+bool egm_owners_have(struct egm_owners *owners, const struct egm_owner *owner,
+		     unsigned long first, unsigned long last);
+const struct egm_owner *egm_owners_other(struct egm_owners *owners,
+					 const struct egm_owner *owner,
+					 unsigned long *first, unsigned long last);
 bool egm_owners_any(struct egm_owners *owners, unsigned long first, unsigned long last);
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count);
 void egm_owners_release_first(struct egm_owners *owners, struct egm_owner *owner);

@@ -80,6 +80,23 @@ static void claim_other_is_busy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 40), -EBUSY);
 }
 
+static void other_is_found_by_its_first_block(struct kunit *test)
+{
+	struct owner_test *t = test->priv;
+	unsigned long first = 5;
+
+	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, 1, 20, 29), 0);
+	KUNIT_EXPECT_NULL(test, egm_owners_other(&t->owners, &t->owner[0], &first, 19));
+	KUNIT_EXPECT_EQ(test, first, 5);
+	KUNIT_EXPECT_PTR_EQ(test, egm_owners_other(&t->owners, &t->owner[1], &first, 40),
+			    &t->owner[0]);
+	KUNIT_EXPECT_EQ(test, first, 10);
+	KUNIT_EXPECT_PTR_EQ(test, egm_owners_other(&t->owners, &t->owner[0], &first, 40),
+			    &t->owner[1]);
+	KUNIT_EXPECT_EQ(test, first, 20);
+}
+
 static void claim_beside_other(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
@@ -127,6 +144,14 @@ static void release_frees(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 40), 0);
 }
 
+static bool owns_all(const u8 *model, int who, int first, int last)
+{
+	while (first <= last)
+		if (model[first++] != who + 1)
+			return false;
+	return true;
+}
+
 /* A long random run; the model is one byte for each block. */
 static void random_against_model(struct kunit *test)
 {
@@ -158,6 +183,8 @@ static void random_against_model(struct kunit *test)
 		for (b = first; b <= last; b++)
 			if (model[b] && model[b] != who + 1)
 				expect = -EBUSY;
+		KUNIT_ASSERT_EQ(test, egm_owners_have(&t->owners, &t->owner[who], first, last),
+				owns_all(model, who, first, last));
 		KUNIT_ASSERT_EQ(test, claim(test, who, first, last), expect);
 		if (!expect)
 			memset(&model[first], who + 1, last - first + 1);
@@ -166,6 +193,7 @@ static void random_against_model(struct kunit *test)
 
 static struct kunit_case egm_owner_cases[] = {
 	KUNIT_CASE(claim_other_is_busy),
+	KUNIT_CASE(other_is_found_by_its_first_block),
 	KUNIT_CASE(claim_beside_other),
 	KUNIT_CASE(claim_is_all_or_nothing),
 	KUNIT_CASE(claim_own_again),

@@ -8,6 +8,8 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "region.h"
 
 #include <linux/atomic.h>
@@ -19,8 +21,10 @@
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/nvgrace-egm.h>
+#include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 
@@ -284,22 +288,35 @@ bool egm_region_is_gone(struct egm_region *region)
 int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len)
 {
-	struct egm_range *range __free(kfree) =
-		egm_range_alloc(owner, offset / EGM_BLOCK_SIZE,
-				(offset + len - 1) / EGM_BLOCK_SIZE);
+	unsigned long first = offset / EGM_BLOCK_SIZE, busy = first;
+	unsigned long last = (offset + len - 1) / EGM_BLOCK_SIZE;
+	struct egm_range *range __free(kfree) = egm_range_alloc(owner, first, last);
+	struct egm_opener holder;
 	int ret;
 
 	if (!range)
 		return -ENOMEM;
 
-	guard(spinlock)(&region->lock);
-	if (region->gone)
-		return -ENODEV;
-	ret = egm_owners_claim(&region->owners, range);
+	scoped_guard(spinlock, &region->lock) {
+		if (region->gone)
+			return -ENODEV;
+		if (egm_owners_have(&region->owners, owner, first, last))
+			return 0;
+		ret = egm_owners_claim(&region->owners, range);
+		if (ret)
+			holder = egm_owners_other(&region->owners, owner, &busy, last)->opener;
+		else
+			retain_and_null_ptr(range);
+	}
+
 	if (ret)
-		return ret;
-	retain_and_null_ptr(range);
-	return 0;
+		egm_region_info(region, "offset %#llx is owned by a file that %s[%d] opened: close every copy of it first\n",
+				max((u64)busy * EGM_BLOCK_SIZE, offset), holder.comm,
+				holder.tgid);
+	else if (owner->opener.tgid != task_tgid_nr(current))
+		egm_region_info(region, "offset %#llx, %#llx bytes, is now owned by the file that %s[%d] opened\n",
+				offset, len, owner->opener.comm, owner->opener.tgid);
+	return ret;
 }
 
 /**

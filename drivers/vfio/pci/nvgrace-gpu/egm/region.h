@@ -8,6 +8,9 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
@@ -97,6 +100,11 @@ struct egm_region {
 	bool gone;
 	struct egm_owners owners;
 };
+
+/* Tell the administrator about a request of the current process. */
+#define egm_region_info(region, fmt, ...)						\
+	pr_info_ratelimited("%s: %s[%d]: " fmt, (region)->name, current->comm,	\
+			    task_pid_nr(current), ##__VA_ARGS__)
 
 int egm_region_init(void);
 void egm_region_exit(void);
