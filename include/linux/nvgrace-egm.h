@@ -17,6 +17,17 @@ struct device;
 #define NVGRACE_EGM_MODNAME	"nvgrace_gpu_vfio_pci"
 #define NVGRACE_EGM_DEVNAME	"egm"
 
+/*
+ * Firmware numbers the proximity domain of a socket's EGM region socket + 4 when its
+ * hypervisor mode is on. The socket is a 4-bit field of the GPU's PCI segment. In domains
+ * 0 to 3 the mode is off, and the memory belongs to the host kernel.
+ */
+enum {
+	NVGRACE_EGM_PXM_FIRST	= 4,
+	NVGRACE_EGM_MAX_SOCKETS	= 16,
+	NVGRACE_EGM_PXM_LAST	= NVGRACE_EGM_PXM_FIRST + NVGRACE_EGM_MAX_SOCKETS - 1,
+};
+
 /**
  * struct nvgrace_egm_gpu - a bound GPU of the socket
  * @dev: the GPU's PCI device
@@ -31,7 +42,7 @@ struct nvgrace_egm_gpu {
  * struct nvgrace_egm_info - the EGM region of one Grace socket
  * @base: SPA of the region's first byte, PAGE_SIZE aligned
  * @size: bytes, a non-zero multiple of PAGE_SIZE
- * @retired: SPA of firmware's table of retired pages, unchecked; 0 if there is none
+ * @retired_table_pa: SPA of firmware's table of retired pages, unchecked; 0 if there is none
  * @pxm: ACPI proximity domain of the region
  * @gpus: the socket's bound GPUs, guarded by the auxiliary device's device lock
  *
@@ -43,7 +54,7 @@ struct nvgrace_egm_gpu {
 struct nvgrace_egm_info {
 	phys_addr_t base;
 	u64 size;
-	phys_addr_t retired;
+	phys_addr_t retired_table_pa;
 	u32 pxm;
 	struct list_head gpus;
 };

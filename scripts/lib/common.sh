@@ -118,9 +118,9 @@ add_fragment() {
 all_built() {
 	local f
 
-	for f in "$1/$DRIVER/egm"/*.c; do
-		f=$(basename "$f" .c)
-		[ -e "$2/$DRIVER/egm/$f.o" ] || { echo "$f.c was not built"; return 1; }
+	for f in "$1/$DRIVER"/egm_*.c "$1/$DRIVER/egm"/*.c; do
+		f=${f#"$1/"}
+		[ -e "$2/${f%.c}.o" ] || { echo "$f was not built"; return 1; }
 	done
 }
 

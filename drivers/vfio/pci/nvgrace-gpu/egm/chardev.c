@@ -21,7 +21,6 @@
 #include "ioctl.h"
 #include "iommufd.h"
 #include "mapping.h"
-#include "properties.h"
 #include "region.h"
 #include "sysfs.h"
 
@@ -62,12 +61,12 @@ static void egm_chardev_release(struct device *dev)
  */
 static int egm_minor_alloc(unsigned int pxm)
 {
-	unsigned int own = pxm - EGM_PXM_FIRST;
+	unsigned int own = pxm - NVGRACE_EGM_PXM_FIRST;
 	int minor = ida_alloc_range(&egm_minors, own, own, GFP_KERNEL);
 
 	if (minor != -ENOSPC)
 		return minor;
-	return ida_alloc_range(&egm_minors, EGM_MAX_SOCKETS, EGM_MAX_DEVICES - 1, GFP_KERNEL);
+	return ida_alloc_range(&egm_minors, NVGRACE_EGM_MAX_SOCKETS, EGM_MAX_DEVICES - 1, GFP_KERNEL);
 }
 
 static struct egm_file *egm_file_alloc(void)

@@ -123,3 +123,7 @@ static struct kunit_suite egm_mapping_suite = {
 };
 
 kunit_test_suite(egm_mapping_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests of nvgrace-egm");
+MODULE_LICENSE("GPL");

@@ -184,7 +184,7 @@ struct egm_region *egm_region_create(struct device *dev,
 		return ERR_PTR(-EBUSY);
 	}
 
-	ret = egm_table_read(&region->retired, dev, info->retired, region->base,
+	ret = egm_table_read(&region->retired, dev, info->retired_table_pa, region->base,
 			     region->size);
 	if (!ret)
 		ret = egm_poison_register(region);

@@ -5,7 +5,7 @@
  */
 
 /* [nvgrace-gpu include] */
-#include "egm/socket.h"
+#include "egm.h"
 
 /* [nvgrace-gpu bound] */
 	nvgrace_egm_gpu_bound(pdev);

@@ -4,18 +4,19 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "properties.h"
+#include "egm.h"
 
 #include <kunit/device.h>
 #include <kunit/fwnode.h>
 #include <kunit/test.h>
 #include <linux/io.h>
+#include <linux/nvgrace-egm.h>
 #include <linux/property.h>
 #include <linux/sizes.h>
 
-#include "properties_kunit.h"
+#include "egm_fw_kunit.h"
 
-static const struct egm_properties good = {
+static const struct egm_fw_props good = {
 	.base = FREE_SPA, .size = SZ_1G, .pxm = 4,
 };
 
@@ -42,20 +43,20 @@ static struct device *device_with(struct kunit *test,
 static void expect_read_retired(struct kunit *test, const struct property_entry *entries,
 				int expect, u64 retired)
 {
-	struct egm_properties props = { 1, 2, 3, 4 };
+	struct egm_fw_props props = { 1, 2, 3, 4 };
 
-	KUNIT_EXPECT_EQ(test, egm_properties_read(device_with(test, entries), &props),
+	KUNIT_EXPECT_EQ(test, egm_fw_read(device_with(test, entries), &props),
 			expect);
 	if (expect) {
 		KUNIT_EXPECT_EQ(test, props.base, 1);
 		KUNIT_EXPECT_EQ(test, props.size, 2);
 		KUNIT_EXPECT_EQ(test, props.pxm, 3);
-		KUNIT_EXPECT_EQ(test, props.retired, 4);
+		KUNIT_EXPECT_EQ(test, props.retired_table_pa, 4);
 	} else {
 		KUNIT_EXPECT_EQ(test, props.base, FREE_SPA);
 		KUNIT_EXPECT_EQ(test, props.size, SZ_1G);
 		KUNIT_EXPECT_EQ(test, props.pxm, 5);
-		KUNIT_EXPECT_EQ(test, props.retired, retired);
+		KUNIT_EXPECT_EQ(test, props.retired_table_pa, retired);
 	}
 }
 
@@ -172,11 +173,11 @@ static void read_half_a_number_fails(struct kunit *test)
 }
 
 /* Every refusal names its reason; success leaves it alone. */
-static void expect_check(struct kunit *test, struct egm_properties props, int expect)
+static void expect_check(struct kunit *test, struct egm_fw_props props, int expect)
 {
 	const char *why = NULL;
 
-	KUNIT_EXPECT_EQ(test, egm_properties_check(&props, &why), expect);
+	KUNIT_EXPECT_EQ(test, egm_fw_check(&props, &why), expect);
 	if (expect)
 		KUNIT_EXPECT_NOT_NULL(test, why);
 	else
@@ -190,7 +191,7 @@ static void check_good(struct kunit *test)
 
 static void check_empty(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.size = 0;
 	expect_check(test, p, -EINVAL);
@@ -198,7 +199,7 @@ static void check_empty(struct kunit *test)
 
 static void check_base_unaligned(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.base += PAGE_SIZE / 2;
 	expect_check(test, p, -EINVAL);
@@ -206,7 +207,7 @@ static void check_base_unaligned(struct kunit *test)
 
 static void check_size_unaligned(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.size -= 1;
 	expect_check(test, p, -EINVAL);
@@ -214,7 +215,7 @@ static void check_size_unaligned(struct kunit *test)
 
 static void check_wraps(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.size = -p.base + PAGE_SIZE;
 	expect_check(test, p, -EOVERFLOW);
@@ -225,7 +226,7 @@ static void check_wraps(struct kunit *test)
 
 static void check_beyond_physical_mask(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.base = 1ULL << 62;
 	expect_check(test, p, -EOVERFLOW);
@@ -233,7 +234,7 @@ static void check_beyond_physical_mask(struct kunit *test)
 
 static void check_end_beyond_physical_mask(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.size = 1ULL << 60;
 	expect_check(test, p, -EOVERFLOW);
@@ -241,15 +242,15 @@ static void check_end_beyond_physical_mask(struct kunit *test)
 
 static void check_pxm_range(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
-	p.pxm = EGM_PXM_FIRST - 1;
+	p.pxm = NVGRACE_EGM_PXM_FIRST - 1;
 	expect_check(test, p, -ERANGE);
 	p.pxm = 0;
 	expect_check(test, p, -ERANGE);
-	p.pxm = EGM_PXM_LAST;
+	p.pxm = NVGRACE_EGM_PXM_LAST;
 	expect_check(test, p, 0);
-	p.pxm = EGM_PXM_LAST + 1;
+	p.pxm = NVGRACE_EGM_PXM_LAST + 1;
 	expect_check(test, p, -ERANGE);
 	p.pxm = (1ULL << 32) + 4;
 	expect_check(test, p, -ERANGE);
@@ -258,11 +259,11 @@ static void check_pxm_range(struct kunit *test)
 static void expect_check_gpu(struct kunit *test, struct device *gpu, u64 base, u64 size,
 			     int expect)
 {
-	const struct egm_properties props = {
-		.base = base, .size = size, .pxm = EGM_PXM_FIRST,
+	const struct egm_fw_props props = {
+		.base = base, .size = size, .pxm = NVGRACE_EGM_PXM_FIRST,
 	};
 
-	KUNIT_EXPECT_EQ(test, expect, egm_properties_check_gpu(&props, gpu));
+	KUNIT_EXPECT_EQ(test, expect, egm_fw_check_gpu(&props, gpu));
 }
 
 static void check_gpu_memory(struct kunit *test)
@@ -309,7 +310,7 @@ static void check_no_gpu_memory(struct kunit *test)
 
 static void check_system_ram(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 	void *ram = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ram);
@@ -321,14 +322,14 @@ static void check_system_ram(struct kunit *test)
 /* RAM only in the middle: neither the first nor the last page is any. */
 static void check_system_ram_inside(struct kunit *test)
 {
-	struct egm_properties p = good;
+	struct egm_fw_props p = good;
 
 	p.base = PAGE_SIZE;
 	p.size = FREE_SPA;
 	expect_check(test, p, -EBUSY);
 }
 
-static struct kunit_case egm_properties_cases[] = {
+static struct kunit_case egm_fw_cases[] = {
 	KUNIT_CASE(read_all),
 	KUNIT_CASE(read_retired),
 	KUNIT_CASE(read_half_of_retired_is_none),
@@ -354,13 +355,13 @@ static struct kunit_case egm_properties_cases[] = {
 	{ }
 };
 
-static struct kunit_suite egm_properties_suite = {
-	.name = "nvgrace-egm-properties",
-	.test_cases = egm_properties_cases,
+static struct kunit_suite egm_fw_suite = {
+	.name = "nvgrace-egm-fw",
+	.test_cases = egm_fw_cases,
 };
 
-kunit_test_suite(egm_properties_suite);
+kunit_test_suite(egm_fw_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
-MODULE_DESCRIPTION("KUnit tests of nvgrace-egm");
+MODULE_DESCRIPTION("KUnit tests of the EGM part of nvgrace-gpu-vfio-pci");
 MODULE_LICENSE("GPL");

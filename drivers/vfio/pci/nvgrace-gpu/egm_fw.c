@@ -9,13 +9,14 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "properties.h"
+#include "egm.h"
 
 #include <kunit/visibility.h>
 #include <linux/dev_printk.h>
 #include <linux/errno.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/nvgrace-egm.h>
 #include <linux/overflow.h>
 #include <linux/property.h>
 
@@ -26,7 +27,7 @@
 #endif
 
 /**
- * egm_properties_read - read the EGM properties of a GPU
+ * egm_fw_read - read the EGM properties of a GPU
  * @dev: the GPU
  * @props: filled in on success, untouched otherwise
  *
@@ -35,9 +36,9 @@
  * the base property or a base or size of 0; -EINVAL if a further property is
  * missing or not a number. Without that of retired pages there are none.
  */
-int egm_properties_read(struct device *dev, struct egm_properties *props)
+int egm_fw_read(struct device *dev, struct egm_fw_props *props)
 {
-	struct egm_properties p;
+	struct egm_fw_props p;
 
 	if (!device_property_present(dev, "nvidia,egm-base-pa"))
 		return -ENOENT;
@@ -48,20 +49,20 @@ int egm_properties_read(struct device *dev, struct egm_properties *props)
 		return -ENOENT;
 	if (device_property_read_u64(dev, "nvidia,egm-pxm", &p.pxm))
 		return -EINVAL;
-	p.retired = 0;
+	p.retired_table_pa = 0;
 	if (device_property_present(dev, "nvidia,egm-retired-pages-data-base") &&
 	    device_property_read_u64(dev, "nvidia,egm-retired-pages-data-base",
-				     &p.retired))
+				     &p.retired_table_pa))
 		dev_warn_ratelimited(dev, "retired pages unknown: nvidia,egm-retired-pages-data-base is no number (firmware fault)\n");
 
 	*props = p;
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_properties_read);
+EXPORT_SYMBOL_IF_KUNIT(egm_fw_read);
 
 /**
- * egm_properties_check_gpu - is a region apart from the memory of a GPU?
- * @props: what egm_properties_read() returned, checked by egm_properties_check()
+ * egm_fw_check_gpu - is a region apart from the memory of a GPU?
+ * @props: what egm_fw_read() returned, checked by egm_fw_check()
  * @gpu: any device; one whose firmware node does not describe GPU memory has none
  *
  * Memory of a GPU is given out with the GPU: a region that overlaps it would reach
@@ -70,7 +71,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_properties_read);
  * Context: may sleep.
  * Return: 0; -EBUSY if the two overlap.
  */
-int egm_properties_check_gpu(const struct egm_properties *props, struct device *gpu)
+int egm_fw_check_gpu(const struct egm_fw_props *props, struct device *gpu)
 {
 	u64 base, size, last;
 
@@ -81,11 +82,11 @@ int egm_properties_check_gpu(const struct egm_properties *props, struct device *
 		last = U64_MAX;
 	return base <= props->base + (props->size - 1) && props->base <= last ? -EBUSY : 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_properties_check_gpu);
+EXPORT_SYMBOL_IF_KUNIT(egm_fw_check_gpu);
 
 /**
- * egm_properties_check - decide whether a region can be given to user space
- * @props: what egm_properties_read() returned
+ * egm_fw_check - decide whether a region can be given to user space
+ * @props: what egm_fw_read() returned
  * @why: on error, set to the reason in words, for the log
  *
  * Context: may sleep; takes the resource lock.
@@ -93,11 +94,11 @@ EXPORT_SYMBOL_IF_KUNIT(egm_properties_check_gpu);
  * range that wraps or exceeds the physical address space; -EINVAL for one that is
  * empty or not aligned to pages; -EBUSY for one that holds System RAM.
  */
-int egm_properties_check(const struct egm_properties *props, const char **why)
+int egm_fw_check(const struct egm_fw_props *props, const char **why)
 {
 	u64 last;
 
-	if (props->pxm < EGM_PXM_FIRST || props->pxm > EGM_PXM_LAST) {
+	if (props->pxm < NVGRACE_EGM_PXM_FIRST || props->pxm > NVGRACE_EGM_PXM_LAST) {
 		*why = "no proximity domain of EGM, is the firmware's hypervisor mode on?";
 		return -ERANGE;
 	}
@@ -126,4 +127,4 @@ int egm_properties_check(const struct egm_properties *props, const char **why)
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_properties_check);
+EXPORT_SYMBOL_IF_KUNIT(egm_fw_check);

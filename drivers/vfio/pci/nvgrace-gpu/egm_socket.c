@@ -9,7 +9,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "socket.h"
+#include "egm.h"
 
 #include <linux/acpi.h>
 #include <linux/auxiliary_bus.h>
@@ -21,8 +21,6 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-
-#include "properties.h"
 
 /*
  * One entry per socket with at least one GPU. The lock covers the list, every
@@ -45,7 +43,7 @@ static LIST_HEAD(egm_sockets);
  */
 struct egm_socket {
 	struct nvgrace_egm_info info;
-	struct egm_properties props;
+	struct egm_fw_props props;
 	struct faux_device *parent;
 	struct auxiliary_device *adev;
 	struct list_head node;
@@ -55,7 +53,7 @@ struct egm_socket {
  * The first GPU is in the list before the device is there: a region always has a
  * GPU, also in the uevent that announces it.
  */
-static struct egm_socket *egm_socket_create(const struct egm_properties *props,
+static struct egm_socket *egm_socket_create(const struct egm_fw_props *props,
 					    struct nvgrace_egm_gpu *gpu)
 {
 	char name[32];
@@ -75,7 +73,7 @@ static struct egm_socket *egm_socket_create(const struct egm_properties *props,
 	socket->props = *props;
 	socket->info.base = props->base;
 	socket->info.size = props->size;
-	socket->info.retired = props->retired;
+	socket->info.retired_table_pa = props->retired_table_pa;
 	socket->info.pxm = props->pxm;
 	INIT_LIST_HEAD(&socket->info.gpus);
 	list_add(&gpu->node, &socket->info.gpus);
@@ -124,12 +122,12 @@ static void egm_socket_remove_gpu(struct egm_socket *socket,
 }
 
 /* Of all GPUs that are there, bound or not: who binds first must not matter. */
-static int egm_socket_check_gpus(const struct egm_properties *props)
+static int egm_socket_check_gpus(const struct egm_fw_props *props)
 {
 	struct pci_dev *pdev = NULL;
 
 	for_each_pci_dev(pdev) {
-		int ret = egm_properties_check_gpu(props, &pdev->dev);
+		int ret = egm_fw_check_gpu(props, &pdev->dev);
 
 		if (ret) {
 			pci_warn(pdev, FW_BUG "the memory of this GPU overlaps the EGM region of PXM %llu\n",
@@ -145,7 +143,7 @@ static int egm_socket_check_gpus(const struct egm_properties *props)
  * Count @gpu in at the socket that @props belong to, and make that if there is
  * none. All GPUs of a socket must have the same properties, to the letter.
  */
-static int egm_socket_join(const struct egm_properties *props,
+static int egm_socket_join(const struct egm_fw_props *props,
 			   struct nvgrace_egm_gpu *gpu, const char **why)
 {
 	struct egm_socket *socket;
@@ -161,7 +159,7 @@ static int egm_socket_join(const struct egm_properties *props,
 			return -EEXIST;
 		}
 		/* It may have come after the socket's first GPU. */
-		ret = egm_properties_check_gpu(props, gpu->dev);
+		ret = egm_fw_check_gpu(props, gpu->dev);
 		if (ret) {
 			*why = "it overlaps the memory of this GPU (firmware fault)";
 			return ret;
@@ -170,7 +168,7 @@ static int egm_socket_join(const struct egm_properties *props,
 		return 0;
 	}
 
-	ret = egm_properties_check(props, why);
+	ret = egm_fw_check(props, why);
 	if (ret)
 		return ret;
 
@@ -206,11 +204,11 @@ static int egm_socket_join(const struct egm_properties *props,
  */
 void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
 {
-	struct egm_properties props;
+	struct egm_fw_props props;
 	const char *why = NULL;
 	int ret;
 
-	ret = egm_properties_read(&pdev->dev, &props);
+	ret = egm_fw_read(&pdev->dev, &props);
 	if (ret == -ENOENT)
 		return;
 	if (ret) {

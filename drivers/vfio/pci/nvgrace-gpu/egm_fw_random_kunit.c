@@ -5,7 +5,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "properties.h"
+#include "egm.h"
 
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -13,11 +13,12 @@
 #include <linux/device.h>
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/nvgrace-egm.h>
 #include <linux/prandom.h>
 #include <linux/property.h>
 #include <linux/string.h>
 
-#include "properties_kunit.h"
+#include "egm_fw_kunit.h"
 
 #define ROUNDS		20000
 
@@ -87,7 +88,7 @@ static u64 random_pxm(struct rnd_state *rnd)
 	case 1:
 		return (1ULL << 32) + pick(rnd, 40);
 	default:
-		return EGM_PXM_FIRST + pick(rnd, EGM_MAX_SOCKETS);
+		return NVGRACE_EGM_PXM_FIRST + pick(rnd, NVGRACE_EGM_MAX_SOCKETS);
 	}
 }
 
@@ -113,7 +114,7 @@ static int model_check(const struct property *p, u64 ram)
 {
 	u64 base = p[BASE].value, size = p[SIZE].value;
 
-	if (p[PXM].value < EGM_PXM_FIRST || p[PXM].value >= EGM_PXM_FIRST + EGM_MAX_SOCKETS)
+	if (p[PXM].value < NVGRACE_EGM_PXM_FIRST || p[PXM].value > NVGRACE_EGM_PXM_LAST)
 		return -ERANGE;
 	/* Every base that is picked is either below twice FREE_SPA or beyond NO_SPA. */
 	if (base >= NO_SPA || size >= NO_SPA)
@@ -198,7 +199,7 @@ static void random_sets_against_model(struct kunit *test)
 	device_set_node(dev, &firmware->fwnode);
 	prandom_seed_state(&rnd, 20261123);
 	for (round = 0; round < ROUNDS; round++) {
-		struct egm_properties props = { };
+		struct egm_fw_props props = { };
 		const char *why = NULL;
 
 		p[BASE].value = random_base(&rnd, ram);
@@ -208,7 +209,7 @@ static void random_sets_against_model(struct kunit *test)
 		for (i = 0; i < PROPERTIES; i++)
 			p[i].form = random_form(&rnd);
 
-		ret = egm_properties_read(dev, &props);
+		ret = egm_fw_read(dev, &props);
 		KUNIT_ASSERT_EQ_MSG(test, ret, model_read(p), "round %d", round);
 		if (ret) {
 			KUNIT_ASSERT_EQ_MSG(test, props.base, 0, "round %d", round);
@@ -216,11 +217,11 @@ static void random_sets_against_model(struct kunit *test)
 		}
 		KUNIT_ASSERT_EQ_MSG(test, props.base, p[BASE].value, "round %d", round);
 		KUNIT_ASSERT_EQ_MSG(test, props.size, p[SIZE].value, "round %d", round);
-		KUNIT_ASSERT_EQ_MSG(test, props.retired,
+		KUNIT_ASSERT_EQ_MSG(test, props.retired_table_pa,
 				    p[RETIRED].form == NUMBER ? p[RETIRED].value : 0,
 				    "round %d", round);
 
-		ret = egm_properties_check(&props, &why);
+		ret = egm_fw_check(&props, &why);
 		KUNIT_ASSERT_EQ_MSG(test, ret, model_check(p, ram), "round %d", round);
 		KUNIT_ASSERT_EQ_MSG(test, !ret, !why, "round %d", round);
 		good += !ret;
@@ -231,14 +232,14 @@ static void random_sets_against_model(struct kunit *test)
 	KUNIT_EXPECT_GT(test, bad, ROUNDS / 50);
 }
 
-static struct kunit_case egm_properties_random_cases[] = {
+static struct kunit_case egm_fw_random_cases[] = {
 	KUNIT_CASE_SLOW(random_sets_against_model),
 	{ }
 };
 
-static struct kunit_suite egm_properties_random_suite = {
-	.name = "nvgrace-egm-properties-random",
-	.test_cases = egm_properties_random_cases,
+static struct kunit_suite egm_fw_random_suite = {
+	.name = "nvgrace-egm-fw-random",
+	.test_cases = egm_fw_random_cases,
 };
 
-kunit_test_suite(egm_properties_random_suite);
+kunit_test_suite(egm_fw_random_suite);

@@ -4,8 +4,8 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#ifndef _NVGRACE_EGM_PROPERTIES_KUNIT_H
-#define _NVGRACE_EGM_PROPERTIES_KUNIT_H
+#ifndef _NVGRACE_GPU_EGM_FW_KUNIT_H
+#define _NVGRACE_GPU_EGM_FW_KUNIT_H
 
 /*
  * In no memory map of a machine that runs these tests, and with room above it below the
@@ -13,4 +13,4 @@
  */
 #define FREE_SPA	0x2f0000000000ULL
 
-#endif /* _NVGRACE_EGM_PROPERTIES_KUNIT_H */
+#endif /* _NVGRACE_GPU_EGM_FW_KUNIT_H */
