@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/egm<pxm>: the class, the device node, and what a file of it can do.
+ * /dev/egm<pxm>: the class and the device node.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "chardev.h"
+#include "egm.h"
 
-#include <linux/array_size.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -17,12 +16,6 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
-
-#include "ioctl.h"
-#include "iommufd.h"
-#include "mapping.h"
-#include "region.h"
-#include "sysfs.h"
 
 /*
  * Counts devices, not sockets: a device keeps its minor until its last reference
@@ -68,83 +61,6 @@ static int egm_minor_alloc(unsigned int pxm)
 		return minor;
 	return ida_alloc_range(&egm_minors, NVGRACE_EGM_MAX_SOCKETS, EGM_MAX_DEVICES - 1, GFP_KERNEL);
 }
-
-static struct egm_file *egm_file_alloc(void)
-{
-	struct egm_file *efile = kzalloc_obj(*efile, GFP_KERNEL_ACCOUNT);
-	int i;
-
-	if (!efile)
-		return NULL;
-	egm_owner_init(&efile->owner);
-	for (i = 0; i < ARRAY_SIZE(efile->huge_lock); i++)
-		mutex_init(&efile->huge_lock[i]);
-	return efile;
-}
-
-static void egm_file_attach(struct file *file, struct egm_file *efile,
-			    struct egm_region *region)
-{
-	efile->region = egm_region_get(region);
-	efile->seen = egm_retired_generation(&region->retired);
-
-	/*
-	 * One address_space for all mappings of the region. The node's own would
-	 * be a different one for each node that mknod made.
-	 */
-	file->f_mapping = region->inode->i_mapping;
-	file->private_data = efile;
-}
-
-static int egm_open(struct inode *inode, struct file *file)
-{
-	struct egm_chardev *chardev =
-		container_of(inode->i_cdev, struct egm_chardev, cdev);
-
-	struct egm_file *efile __free(kfree) = egm_file_alloc();
-	if (!efile)
-		return -ENOMEM;
-
-	guard(mutex)(&chardev->lock);
-	if (!chardev->region)
-		return -ENODEV;
-	egm_file_attach(file, no_free_ptr(efile), chardev->region);
-	return 0;
-}
-
-static int egm_release(struct inode *inode, struct file *file)
-{
-	struct egm_file *efile = file->private_data;
-
-	/* Mappings hold the file: there are none left. */
-	egm_region_release_blocks(efile->region, &efile->owner);
-	egm_region_put(efile->region);
-	kfree(efile);
-	return 0;
-}
-
-static loff_t egm_llseek(struct file *file, loff_t offset, int whence)
-{
-	struct egm_file *efile = file->private_data;
-
-	if (egm_region_is_gone(efile->region))
-		return -ENODEV;
-	return fixed_size_llseek(file, offset, whence, efile->region->size);
-}
-
-static const struct file_operations egm_fops = {
-	.owner = THIS_MODULE,
-	/* The file's blocks are its own until its release, and it holds no other file. */
-	.fop_flags = FOP_PFNMAP_REF,
-	.open = egm_open,
-	.release = egm_release,
-	.llseek = egm_llseek,
-	.poll = egm_poll,
-	.unlocked_ioctl = egm_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.get_unmapped_area = egm_get_unmapped_area,
-	.mmap_prepare = egm_mmap_prepare,
-};
 
 /* No open() gets at the region any more, and no file can use it. */
 static void egm_chardev_detach(struct egm_chardev *chardev)
@@ -221,7 +137,7 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	chardev->dev.class = egm_class;
 	chardev->dev.devt = MKDEV(MAJOR(egm_devt), MINOR(egm_devt) + minor);
 	device_initialize(&chardev->dev);
-	cdev_init(&chardev->cdev, &egm_fops);
+	cdev_init(&chardev->cdev, &egm_file_fops);
 	chardev->cdev.owner = THIS_MODULE;
 
 	ret = dev_set_name(&chardev->dev, "%s", region->name);
@@ -308,7 +224,7 @@ int egm_chardev_init(void)
 	}
 	egm_class->dev_groups = egm_sysfs_groups;
 	egm_class->dev_release = egm_chardev_release;
-	egm_iommufd_init(&egm_fops);
+	egm_iommufd_init(&egm_file_fops);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include "handover.h"
+#include "egm.h"
 
 #include <linux/align.h>
 #include <linux/cleanup.h>
@@ -22,8 +22,6 @@
 #include <linux/overflow.h>
 #include <linux/printk.h>
 #include <linux/sizes.h>
-
-#include "retired.h"
 
 #define EGM_HANDOVER_NAME	"nvgrace-egm"
 #define EGM_HANDOVER_VERSION	1

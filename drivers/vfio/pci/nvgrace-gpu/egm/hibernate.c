@@ -9,13 +9,11 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include "hibernate.h"
+#include "egm.h"
 
 #include <linux/notifier.h>
 #include <linux/printk.h>
 #include <linux/suspend.h>
-
-#include "region.h"
 
 static int egm_hibernate_notify(struct notifier_block *nb, unsigned long action, void *data)
 {

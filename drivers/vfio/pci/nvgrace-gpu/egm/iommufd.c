@@ -6,15 +6,12 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include "iommufd.h"
+#include "egm.h"
 
 #include <linux/fs.h>
 #include <linux/iommufd_phys_file.h>
 #include <linux/module.h>
 #include <linux/pfn.h>
-
-#include "mapping.h"
-#include "region.h"
 
 /* No fault will come that could refuse a page that went bad under this owner. */
 static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 end)

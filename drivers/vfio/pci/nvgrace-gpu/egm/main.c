@@ -2,20 +2,20 @@
 /*
  * nvgrace-egm: Extended GPU Memory of NVIDIA Grace sockets as character devices.
  *
- *	main.c		module, auxiliary driver
- *	hibernate.c	hibernation, which is refused
- *	chardev.c	/dev/egm<pxm> and its file operations
- *	sysfs.c		attributes and GPU links of the class device
- *	ioctl.c		the list of retired pages for user space
- *	iommufd.c	DMA mappings of iommufd
- *	mapping.c	what is mapped, and how
- *	region.c	the memory and how long it is ours
- *	owner.c		which file owns which block
- *	poison.c	pages that go bad
- *	handover.c	what the kernel after a kexec is told
- *	table.c		firmware's table of retired pages
- *	scrub.c		no byte reaches a new owner unzeroed
- *	retired.c	the list of retired pages
+ *	main.c			module, auxiliary driver
+ *	hibernate.c		hibernation, which the driver refuses
+ *	chardev.c		the class, and the device node of each region
+ *	sysfs.c			attributes and GPU links of the class device
+ *	file.c			an open file of the node: ioctl, poll, lseek
+ *	iommufd.c		DMA mappings of iommufd
+ *	mapping.c		mmap and page faults
+ *	region.c		the region object: lifetime and revocation
+ *	memory_failure.c	pages that mm reports as bad
+ *	handover.c		the list of bad pages for the kernel after a kexec
+ *	owner.c			the file that owns a block
+ *	scrub.c			zeroing of blocks
+ *	retired_table.c		firmware's table of retired pages
+ *	retired.c		the list of retired pages
  *
  * Each file calls only those below it. How the parts fit, and why, is in
  * Documentation/driver-api/vfio-nvgrace-egm.rst.
@@ -27,9 +27,7 @@
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
 
-#include "chardev.h"
-#include "hibernate.h"
-#include "region.h"
+#include "egm.h"
 
 static int egm_probe(struct auxiliary_device *adev,
 		     const struct auxiliary_device_id *id)

@@ -6,7 +6,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include "mapping.h"
+#include "egm.h"
 
 #include <kunit/visibility.h>
 #include <linux/align.h>
@@ -23,8 +23,6 @@
 #include <linux/pfn.h>
 #include <linux/pgtable.h>
 #include <linux/string.h>
-
-#include "region.h"
 
 /**
  * egm_mapping_bounds - where in a region a mapping begins, if it fits

@@ -4,7 +4,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "mapping.h"
+#include "egm.h"
 
 #include <kunit/test.h>
 #include <linux/limits.h>

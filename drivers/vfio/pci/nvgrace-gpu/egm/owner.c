@@ -8,7 +8,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "owner.h"
+#include "egm.h"
 
 #include <kunit/visibility.h>
 #include <linux/errno.h>

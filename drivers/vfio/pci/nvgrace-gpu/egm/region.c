@@ -10,7 +10,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include "region.h"
+#include "egm.h"
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
@@ -27,8 +27,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
-
-#include "table.h"
 
 #define EGM_FS_MAGIC	0x45474d34	/* "EGM4" */
 
@@ -254,21 +252,6 @@ void egm_region_revoke(struct egm_region *region)
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
 	egm_region_revoke_dma(region);
 	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
-}
-
-/**
- * egm_region_is_gone - was the region revoked?
- * @region: the region
- *
- * A thread that installs entries must call this and install them in one section of
- * region->srcu, or call this in a section after it installed them.
- *
- * Context: any.
- * Return: true if so.
- */
-bool egm_region_is_gone(struct egm_region *region)
-{
-	return READ_ONCE(region->gone);
 }
 
 /**

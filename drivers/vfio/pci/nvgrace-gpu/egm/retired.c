@@ -14,7 +14,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "retired.h"
+#include "egm.h"
 
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>

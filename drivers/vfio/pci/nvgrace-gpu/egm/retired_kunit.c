@@ -4,7 +4,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "retired.h"
+#include "egm.h"
 
 #include <kunit/test.h>
 #include <linux/egm.h>

@@ -21,7 +21,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "scrub.h"
+#include "egm.h"
 
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
@@ -36,8 +36,6 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 #include <linux/wait_bit.h>
-
-#include "retired.h"
 
 enum egm_scrub_state {
 	EGM_SCRUB_DIRTY,

@@ -5,7 +5,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "sysfs.h"
+#include "egm.h"
 
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -13,9 +13,6 @@
 #include <linux/list.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
-
-#include "chardev.h"
-#include "region.h"
 
 /* A GPU that has a link; holds a reference, as the link's target. */
 struct egm_sysfs_gpu {

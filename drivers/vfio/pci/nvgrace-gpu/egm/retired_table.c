@@ -7,7 +7,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "table.h"
+#include "egm.h"
 
 #include <kunit/visibility.h>
 #include <linux/align.h>
@@ -22,8 +22,6 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
-
-#include "retired.h"
 
 static int egm_table_compare(const void *a, const void *b)
 {

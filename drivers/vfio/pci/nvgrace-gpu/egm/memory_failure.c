@@ -7,7 +7,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include "poison.h"
+#include "egm.h"
 
 #include <kunit/visibility.h>
 #include <linux/atomic.h>
@@ -20,9 +20,6 @@
 #include <linux/pfn.h>
 #include <linux/poll.h>
 #include <linux/sysfs.h>
-
-#include "handover.h"
-#include "region.h"
 
 /*
  * Bad pages of regions that were freed, by SPA. A VMM that takes a GPU from the host unbinds

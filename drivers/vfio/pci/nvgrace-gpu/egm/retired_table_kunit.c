@@ -5,7 +5,7 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "table.h"
+#include "egm.h"
 
 #include <kunit/test.h>
 #include <linux/array_size.h>

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An open file of a region's device node, and its operations but for mmap: mapping.c.
+ *
+ * Clients of the ioctl are in the field, and take any error for "no bad pages".
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include "egm.h"
+
+#include <linux/array_size.h>
+#include <linux/cleanup.h>
+#include <linux/egm.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+static_assert(sizeof(struct egm_retired_pages_list) == 8);
+static_assert(sizeof(struct egm_retired_page) == 16);
+static_assert(EGM_RETIRED_PAGES_LIST == 0x4564);
+static_assert(EGM_RETIRED_PAGES_LIST_RW == 0xc0087801);
+
+static struct egm_file *egm_file_alloc(void)
+{
+	struct egm_file *efile = kzalloc_obj(*efile, GFP_KERNEL_ACCOUNT);
+	int i;
+
+	if (!efile)
+		return NULL;
+	egm_owner_init(&efile->owner);
+	for (i = 0; i < ARRAY_SIZE(efile->huge_lock); i++)
+		mutex_init(&efile->huge_lock[i]);
+	return efile;
+}
+
+static void egm_file_attach(struct file *file, struct egm_file *efile,
+			    struct egm_region *region)
+{
+	efile->region = egm_region_get(region);
+	efile->seen = egm_retired_generation(&region->retired);
+
+	/*
+	 * One address_space for all mappings of the region. The node's own would
+	 * be a different one for each node that mknod made.
+	 */
+	file->f_mapping = region->inode->i_mapping;
+	file->private_data = efile;
+}
+
+static int egm_file_open(struct inode *inode, struct file *file)
+{
+	struct egm_chardev *chardev =
+		container_of(inode->i_cdev, struct egm_chardev, cdev);
+
+	struct egm_file *efile __free(kfree) = egm_file_alloc();
+	if (!efile)
+		return -ENOMEM;
+
+	guard(mutex)(&chardev->lock);
+	if (!chardev->region)
+		return -ENODEV;
+	egm_file_attach(file, no_free_ptr(efile), chardev->region);
+	return 0;
+}
+
+static int egm_file_release(struct inode *inode, struct file *file)
+{
+	struct egm_file *efile = file->private_data;
+
+	/* Mappings hold the file: there are none left. */
+	egm_region_release_blocks(efile->region, &efile->owner);
+	egm_region_put(efile->region);
+	kfree(efile);
+	return 0;
+}
+
+static loff_t egm_file_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct egm_file *efile = file->private_data;
+
+	if (egm_region_is_gone(efile->region))
+		return -ENODEV;
+	return fixed_size_llseek(file, offset, whence, efile->region->size);
+}
+
+static long egm_file_list_retired(struct egm_file *efile,
+				   struct egm_retired_pages_list __user *arg)
+{
+	struct egm_retired *retired = &efile->region->retired;
+	struct egm_retired_page *pages __free(kvfree) = NULL;
+	struct egm_retired_pages_list head;
+	unsigned long generation;
+	size_t need, count, max = 0;
+	u32 argsz;
+
+	if (get_user(argsz, &arg->argsz))
+		return -EFAULT;
+	if (argsz < sizeof(head))
+		return -EINVAL;
+
+	if (egm_region_is_gone(efile->region))
+		return -ENODEV;
+
+	/* One consistent snapshot: it may have grown since it was counted. */
+	while ((count = egm_retired_list(retired, pages, max, &generation)) > max) {
+		need = struct_size(arg, pages, count);
+		if (need > argsz) {
+			head.argsz = need;
+			head.count = 0;
+			return copy_to_user(arg, &head, sizeof(head)) ? -EFAULT : 0;
+		}
+		kvfree(pages);
+		max = count;
+		pages = kvmalloc_array(max, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+		if (!pages)
+			return -ENOMEM;
+	}
+
+	head.argsz = argsz;
+	head.count = count;
+	if (copy_to_user(arg->pages, pages, count * sizeof(*pages)) ||
+	    copy_to_user(arg, &head, sizeof(head)))
+		return -EFAULT;
+	WRITE_ONCE(efile->seen, generation);
+	return 0;
+}
+
+/**
+ * egm_file_ioctl - ioctl of a region's device node, as file operation
+ * @file: an open file
+ * @cmd: EGM_RETIRED_PAGES_LIST or EGM_RETIRED_PAGES_LIST_RW
+ * @arg: struct egm_retired_pages_list in user space
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOTTY for any other command, whatever @arg is; see linux/egm.h.
+ */
+static long egm_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case EGM_RETIRED_PAGES_LIST:
+	case EGM_RETIRED_PAGES_LIST_RW:
+		return egm_file_list_retired(file->private_data, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/**
+ * egm_file_poll - poll of a region's device node, as file operation
+ * @file: an open file
+ * @wait: where to wait
+ *
+ * Context: may sleep.
+ * Return: EPOLLPRI if pages were retired since this file was opened or last read the
+ * list; EPOLLERR and EPOLLHUP if the region is gone.
+ */
+static __poll_t egm_file_poll(struct file *file, poll_table *wait)
+{
+	struct egm_file *efile = file->private_data;
+	struct egm_region *region = efile->region;
+	__poll_t mask = 0;
+
+	poll_wait(file, &region->wait, wait);
+	if (egm_region_is_gone(region))
+		mask |= EPOLLERR | EPOLLHUP;
+	if (READ_ONCE(efile->seen) != egm_retired_generation(&region->retired))
+		mask |= EPOLLPRI;
+	return mask;
+}
+
+const struct file_operations egm_file_fops = {
+	.owner = THIS_MODULE,
+	/* The file's blocks are its own until its release, and it holds no other file. */
+	.fop_flags = FOP_PFNMAP_REF,
+	.open = egm_file_open,
+	.release = egm_file_release,
+	.llseek = egm_file_llseek,
+	.poll = egm_file_poll,
+	.unlocked_ioctl = egm_file_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.get_unmapped_area = egm_get_unmapped_area,
+	.mmap_prepare = egm_mmap_prepare,
+};
