@@ -45,7 +45,7 @@ nodes() {
 nodes_are() { echo "nodes: $(nodes)"; [ "$(nodes)" = "$*" ]; }
 
 # egm_unbind NODE, egm_bind NODE - the auxiliary device; the GPUs keep their driver
-egm_driver=/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm
+egm_driver=/sys/bus/auxiliary/drivers/nvgrace_egm
 egm_unbind() { echo "nvgrace_gpu_vfio_pci.egm.${1#egm}" >$egm_driver/unbind; }
 egm_bind() { echo "nvgrace_gpu_vfio_pci.egm.${1#egm}" >$egm_driver/bind; }
 

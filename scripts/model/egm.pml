@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The protocol of claim, zeroing, fault, release, removal and poison, for spin: one block
+ * The protocol of reservation, zeroing, fault, release, removal and poison, for spin: one block
  * of one page, two files that map it for the CPU and for devices, a worker, a removal,
  * a page that goes bad.
  *
@@ -27,10 +27,10 @@
 #define NOBODY	0
 #define BEFORE	3		/* whoever had the memory before the kernel was booted */
 
-byte owner = NOBODY;		/* egm_owners, of the block */
-bool gone, stopped;		/* egm_region.gone, egm_scrub.stopped */
-mtype = { DIRTY, BUSY, ZERO, USED };
-mtype state = DIRTY;		/* egm_scrub, of the block */
+byte owner = NOBODY;		/* egm_owner_map, of the block */
+bool revoked, stopped;		/* egm_region.revoked, egm_scrub.stopped */
+mtype = { STALE, BUSY, ZERO, USED };
+mtype state = STALE;		/* egm_scrub, of the block */
 bool blocked, listed;		/* egm_retired, of the page */
 bool unmap;			/* reported, and not yet zapped */
 byte mem = BEFORE;		/* who wrote the page last, 0 for zero */
@@ -45,7 +45,7 @@ bool iommufd[FILES + 1];	/* iommufd maps the block in a domain */
 bool tracked[FILES + 1];	/* in egm_region.dma_users, and not revoked */
 bool type1[FILES + 1];		/* a vfio_dma maps the block */
 
-bool revoked, poisoned;		/* egm_region_revoke() and egm_poison_work() are done */
+bool revoke_done, poisoned;	/* egm_region_revoke() and egm_memory_failure_work() are done */
 byte users = FILES;
 
 bool dma_lock;			/* egm_region.dma_lock */
@@ -115,16 +115,16 @@ inline scrub_range(ok)
 		state = USED;
 #endif
 		ok = true; break
-	:: atomic { (state == DIRTY || state == BUSY) && stopped -> ok = false; break }
+	:: atomic { (state == STALE || state == BUSY) && stopped -> ok = false; break }
 #ifdef WITHOUT_BUSY
-	:: atomic { (state == DIRTY || state == BUSY) && !stopped -> state = BUSY }; scrub_block()
+	:: atomic { (state == STALE || state == BUSY) && !stopped -> state = BUSY }; scrub_block()
 #else
-	:: atomic { state == DIRTY && !stopped -> state = BUSY }; scrub_block()
+	:: atomic { state == STALE && !stopped -> state = BUSY }; scrub_block()
 #endif
 	od
 }
 
-/* A load and a store by user space; without an entry, egm_huge_fault(). */
+/* A load and a store by user space; without an entry, egm_mapping_huge_fault(). */
 inline touch(me, ok)
 {
 	if
@@ -142,7 +142,7 @@ inline touch(me, ok)
 		:: ok ->
 			srcu_read_lock(me);
 			if
-			:: !gone && !blocked -> pte[me] = true
+			:: !revoked && !blocked -> pte[me] = true
 			:: else
 			fi;
 			srcu_read_unlock(me)
@@ -151,14 +151,14 @@ inline touch(me, ok)
 	fi
 }
 
-/* egm_region_claim_blocks(), under egm_region.lock as release. */
-inline claim(me, ok)
+/* egm_region_reserve(), under egm_region.lock as release. */
+inline reserve(me, ok)
 {
 	atomic {
 #ifdef WITHOUT_OWNER
-		ok = !gone;
+		ok = !revoked;
 #else
-		ok = !gone && (owner == NOBODY || owner == me);
+		ok = !revoked && (owner == NOBODY || owner == me);
 #endif
 #ifndef WITHOUT_OWNER
 		assert(!ok || owner == me || !blocked);	/* whole */
@@ -167,10 +167,10 @@ inline claim(me, ok)
 	}
 }
 
-/* egm_mmap_prepare(), the core's part, egm_mapped(). */
+/* egm_mapping_prepare(), the core's part, egm_mapping_mapped(). */
 inline map(me, ok)
 {
-	claim(me, ok);
+	reserve(me, ok);
 	if
 	:: ok ->
 		if
@@ -184,7 +184,7 @@ inline map(me, ok)
 		fi;
 #ifndef WITHOUT_MAPPED
 		srcu_read_lock(me);
-		ok = !gone;
+		ok = !revoked;
 		if
 		:: !ok -> atomic { pte[me] = false; vma[me] = false }
 		:: ok && blocked -> pte[me] = false
@@ -201,9 +201,9 @@ inline map(me, ok)
 inline map_iommufd(me, ok)
 {
 #ifdef WITHOUT_DMA_OWNER
-	ok = !gone;
+	ok = !revoked;
 #else
-	claim(me, ok);
+	reserve(me, ok);
 #endif
 #ifndef WITHOUT_DMA_SCRUB
 	if
@@ -214,8 +214,8 @@ inline map_iommufd(me, ok)
 	if
 	:: ok && !blocked ->
 		atomic { !dma_lock -> dma_lock = true };
-#ifndef WITHOUT_DMA_GONE
-		ok = !gone;
+#ifndef WITHOUT_DMA_CHECK
+		ok = !revoked;
 #endif
 		tracked[me] = ok;
 		dma_lock = false;
@@ -243,22 +243,22 @@ inline touch_dma(me)
 	}
 }
 
-/* egm_scrub_dirty() */
-inline dirty()
+/* egm_scrub_mark_stale() */
+inline mark_stale()
 {
-#ifndef WITHOUT_DIRTY
-	state = (state == USED -> DIRTY : state)
+#ifndef WITHOUT_STALE
+	state = (state == USED -> STALE : state)
 #else
 	skip
 #endif
 }
 
-/* egm_region_release_blocks() */
+/* egm_region_release() */
 inline release(me)
 {
-#ifdef WITHOUT_DIRTY_FIRST
+#ifdef WITHOUT_STALE_FIRST
 	owner = (owner == me -> NOBODY : owner);
-	atomic { dirty() }
+	atomic { mark_stale() }
 #else
 	atomic {
 		if
@@ -267,7 +267,7 @@ inline release(me)
 			listed = listed || blocked;
 			blocked = false;
 			unmap = false;
-			dirty()
+			mark_stale()
 		:: else
 		fi
 	}
@@ -336,7 +336,7 @@ proctype file(byte me)
 proctype worker()
 {
 	do
-	:: atomic { state == DIRTY && !stopped -> state = BUSY }; scrub_block()
+	:: atomic { state == STALE && !stopped -> state = BUSY }; scrub_block()
 	:: stopped || users == 0 -> break
 	od
 }
@@ -344,8 +344,8 @@ proctype worker()
 /* egm_region_revoke() */
 proctype remove()
 {
-#ifndef WITHOUT_GONE
-	gone = true;
+#ifndef WITHOUT_MARK
+	revoked = true;
 #endif
 	stopped = true;
 	synchronize_srcu(REVOKE);
@@ -358,10 +358,10 @@ proctype remove()
 	atomic { tracked[1] = false; iommufd[1] = false };
 	dma_lock = false;
 #endif
-	revoked = true
+	revoke_done = true
 }
 
-/* mm's callback, then egm_poison_work(). */
+/* mm's callback, then egm_memory_failure_work(). */
 proctype poison()
 {
 	if
@@ -383,7 +383,7 @@ proctype poison()
 			zap();
 #endif
 			poisoned = true
-		/* Its owner is gone by now. */
+		/* The release of its owner listed it. */
 		:: !unmap
 		fi
 	:: users == 0
@@ -394,9 +394,9 @@ proctype poison()
 proctype monitor()
 {
 end:	do
-	:: atomic { revoked && ((pte[1] && !filling[1]) || (pte[2] && !filling[2])) ->
+	:: atomic { revoke_done && ((pte[1] && !filling[1]) || (pte[2] && !filling[2])) ->
 		assert(false) }
-	:: atomic { revoked && (iommufd[1] || iommufd[2]) -> assert(false) }
+	:: atomic { revoke_done && (iommufd[1] || iommufd[2]) -> assert(false) }
 	:: atomic { poisoned && blocked &&
 		    ((pte[1] && !filling[1]) || (pte[2] && !filling[2])) ->
 		assert(false) }

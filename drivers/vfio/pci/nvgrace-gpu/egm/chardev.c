@@ -52,7 +52,7 @@ static void egm_chardev_release(struct device *dev)
  * A node that mknod made must not lead to another socket's region when regions are
  * bound again in another order. What a former device still has is not free for anyone.
  */
-static int egm_minor_alloc(unsigned int pxm)
+static int egm_chardev_alloc_minor(unsigned int pxm)
 {
 	unsigned int own = pxm - NVGRACE_EGM_PXM_FIRST;
 	int minor = ida_alloc_range(&egm_minors, own, own, GFP_KERNEL);
@@ -70,7 +70,7 @@ static void egm_chardev_detach(struct egm_chardev *chardev)
 	/* The node is gone, but an open() may have found the cdev before. */
 	scoped_guard(mutex, &chardev->lock)
 		chardev->region = NULL;
-	egm_poison_set_attribute(region, NULL);
+	egm_memory_failure_set_attribute(region, NULL);
 	egm_region_revoke(region);
 }
 
@@ -85,7 +85,7 @@ static int egm_chardev_add(struct egm_chardev *chardev,
 	ret = cdev_device_add(&chardev->cdev, &chardev->dev);
 	if (ret)
 		return ret;
-	egm_poison_set_attribute(chardev->region,
+	egm_memory_failure_set_attribute(chardev->region,
 				 sysfs_get_dirent(chardev->dev.kobj.sd, "retired_pages"));
 
 	list_for_each_entry(gpu, gpus, node) {
@@ -124,7 +124,7 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	if (!chardev)
 		return ERR_PTR(-ENOMEM);
 
-	minor = egm_minor_alloc(info->pxm);
+	minor = egm_chardev_alloc_minor(info->pxm);
 	if (minor < 0) {
 		kfree(chardev);
 		return ERR_PTR(minor);

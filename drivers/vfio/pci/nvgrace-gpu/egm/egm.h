@@ -29,7 +29,7 @@
 
 struct attribute_group;
 struct egm_chardev;
-struct egm_range;
+struct egm_owner_range;
 struct egm_region;
 struct egm_retired_page;
 struct file;
@@ -80,15 +80,15 @@ unsigned long egm_retired_generation(struct egm_retired *retired);
 /* retired_table.c */
 
 /* Firmware retires blocks of this size, whatever the kernel's page size is. */
-#define EGM_TABLE_GRANULE	SZ_64K
+#define EGM_RETIRED_TABLE_GRANULE	SZ_64K
 
 enum {
-	EGM_TABLE_MAX_ENTRIES = 4096,
+	EGM_RETIRED_TABLE_MAX_ENTRIES = 4096,
 };
 
-size_t egm_table_parse(u64 *entries, size_t count, u64 base, u64 size,
+size_t egm_retired_table_parse(u64 *entries, size_t count, u64 base, u64 size,
 		       struct egm_retired_page *pages, size_t *dropped);
-int egm_table_read(struct egm_retired *retired, struct device *dev,
+int egm_retired_table_read(struct egm_retired *retired, struct device *dev,
 		   phys_addr_t table, phys_addr_t base, u64 size);
 
 /* scrub.c */
@@ -139,7 +139,7 @@ struct egm_scrub {
 	struct egm_scrub_worker workers[EGM_SCRUB_WORKERS_MAX];
 };
 
-static inline unsigned long egm_scrub_blocks(const struct egm_scrub *scrub)
+static inline unsigned long egm_scrub_block_count(const struct egm_scrub *scrub)
 {
 	return DIV_ROUND_UP_ULL(scrub->size, EGM_BLOCK_SIZE);
 }
@@ -154,7 +154,7 @@ void egm_scrub_ahead(struct egm_scrub *scrub);
 void egm_scrub_stop(struct egm_scrub *scrub);
 int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len);
 bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len);
-bool egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first,
+bool egm_scrub_mark_stale(struct egm_scrub *scrub, unsigned long first,
 		     unsigned long count);
 u64 egm_scrub_pending(struct egm_scrub *scrub);
 
@@ -167,13 +167,13 @@ void egm_handover_add(u64 spa, u64 len);
 /* owner.c */
 
 /**
- * struct egm_owners - who owns which blocks of a region
+ * struct egm_owner_map - who owns which blocks of a region
  * @tree: the owned ranges; two of different owners never overlap, two of one
  *	  owner neither overlap nor touch
  *
  * The caller serializes all functions below that take one.
  */
-struct egm_owners {
+struct egm_owner_map {
 	struct rb_root_cached tree;
 };
 
@@ -197,44 +197,44 @@ struct egm_owner {
 	struct egm_opener opener;
 };
 
-void egm_owners_init(struct egm_owners *owners);
+void egm_owner_map_init(struct egm_owner_map *map);
 void egm_owner_init(struct egm_owner *owner);
-struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
+struct egm_owner_range *egm_owner_range_alloc(struct egm_owner *owner, unsigned long first,
 				  unsigned long last);
-int egm_owners_claim(struct egm_owners *owners, struct egm_range *range);
-bool egm_owners_have(struct egm_owners *owners, const struct egm_owner *owner,
+int egm_owner_map_reserve(struct egm_owner_map *map, struct egm_owner_range *range);
+bool egm_owner_map_owns(struct egm_owner_map *map, const struct egm_owner *owner,
 		     unsigned long first, unsigned long last);
-const struct egm_owner *egm_owners_other(struct egm_owners *owners,
+const struct egm_owner *egm_owner_map_find_other(struct egm_owner_map *map,
 					 const struct egm_owner *owner,
 					 unsigned long *first, unsigned long last);
-bool egm_owners_any(struct egm_owners *owners, unsigned long first, unsigned long last);
+bool egm_owner_map_overlaps(struct egm_owner_map *map, unsigned long first, unsigned long last);
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count);
-void egm_owners_release_first(struct egm_owners *owners, struct egm_owner *owner);
+void egm_owner_map_release_first(struct egm_owner_map *map, struct egm_owner *owner);
 
 /* memory_failure.c */
 
 /**
- * struct egm_poison - a region's tie to the kernel's handling of bad memory
+ * struct egm_memory_failure - a region's tie to the kernel's handling of bad memory
  * @space: what mm finds the region and its mappings by
  * @registered: @space is known to mm
  * @work: unmaps what was reported
  * @attribute: sysfs node of the list, or NULL
  */
-struct egm_poison {
+struct egm_memory_failure {
 	struct pfn_address_space space;
 	bool registered;
 	struct work_struct work;
 	struct kernfs_node *attribute;
 };
 
-void egm_poison_module_init(void);
-void egm_poison_module_exit(void);
-void egm_poison_forget(void);
+void egm_memory_failure_module_init(void);
+void egm_memory_failure_module_exit(void);
+void egm_memory_failure_forget(void);
 
-void egm_poison_init(struct egm_region *region);
-int egm_poison_register(struct egm_region *region);
-void egm_poison_set_attribute(struct egm_region *region, struct kernfs_node *attribute);
-void egm_poison_exit(struct egm_region *region);
+void egm_memory_failure_init(struct egm_region *region);
+int egm_memory_failure_register(struct egm_region *region);
+void egm_memory_failure_set_attribute(struct egm_region *region, struct kernfs_node *attribute);
+void egm_memory_failure_exit(struct egm_region *region);
 
 /* region.c */
 
@@ -244,22 +244,22 @@ void egm_poison_exit(struct egm_region *region);
  * @base: SPA of the first byte
  * @size: bytes
  * @name: "egm<pxm>", of the device node and of the claim in /proc/iomem
- * @claim: the busy, exclusive claim of the range; it ends with the last reference,
+ * @res: the busy, exclusive claim of the range; it ends with the last reference,
  *	   so that neither /dev/mem nor a later probe reaches memory that an old
  *	   file may still have mapped
  * @inode: owns the one address_space that every mapping of the region hangs in,
  *	   whichever device node it was opened by
  * @scrub: which blocks are zero
  * @retired: which pages must not be used
- * @poison: how mm reports pages that go bad
+ * @memory_failure: how mm reports pages that go bad
  * @dma_lock: guards @dma_users
  * @dma_users: ranges that iommufd maps, as struct iommufd_phys_user
- * @wait: woken when a page was retired, and when @gone is set
- * @srcu: a thread reads @gone, and which pages are blocked, and installs page table
+ * @wait: woken when a page was retired, and when @revoked is set
+ * @srcu: a thread reads @revoked, and which pages are blocked, and installs page table
  *	  entries in one section; the section can sleep, for a page table
- * @lock: guards @owners, and stores to @gone
- * @gone: the driver was unbound; nothing may be mapped any more
- * @owners: which file owns which blocks
+ * @lock: guards @owner_map, and stores to @revoked
+ * @revoked: the driver was unbound; nothing may be mapped any more
+ * @owner_map: which file owns which blocks
  *
  * Lock order, outermost first:
  *
@@ -296,11 +296,11 @@ struct egm_region {
 	phys_addr_t base;
 	u64 size;
 	char name[16];
-	struct resource *claim;
+	struct resource *res;
 	struct inode *inode;
 	struct egm_scrub scrub;
 	struct egm_retired retired;
-	struct egm_poison poison;
+	struct egm_memory_failure memory_failure;
 	wait_queue_head_t wait;
 
 	struct mutex dma_lock;		/* guards dma_users */
@@ -308,8 +308,8 @@ struct egm_region {
 
 	struct srcu_struct srcu;
 	spinlock_t lock;		/* guards the two below */
-	bool gone;
-	struct egm_owners owners;
+	bool revoked;
+	struct egm_owner_map owner_map;
 };
 
 /* Tell the administrator about a request of the current process. */
@@ -328,16 +328,16 @@ struct egm_region *egm_region_get(struct egm_region *region);
 void egm_region_put(struct egm_region *region);
 void egm_region_revoke(struct egm_region *region);
 
-int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
+int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len);
-void egm_region_release_blocks(struct egm_region *region,
+void egm_region_release(struct egm_region *region,
 			       struct egm_owner *owner);
 
 int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user);
 void egm_region_remove_dma(struct egm_region *region, struct iommufd_phys_user *user);
 
 /**
- * egm_region_is_gone - was the region revoked?
+ * egm_region_is_revoked - was the region revoked?
  * @region: the region
  *
  * A thread that installs entries must call this and install them in one section of
@@ -346,9 +346,9 @@ void egm_region_remove_dma(struct egm_region *region, struct iommufd_phys_user *
  * Context: any.
  * Return: true if so.
  */
-static inline bool egm_region_is_gone(struct egm_region *region)
+static inline bool egm_region_is_revoked(struct egm_region *region)
 {
-	return READ_ONCE(region->gone);
+	return READ_ONCE(region->revoked);
 }
 
 /* mapping.c */
@@ -373,11 +373,11 @@ struct egm_file {
 
 int egm_mapping_bounds(u64 size, pgoff_t pgoff, u64 len, u64 *offset);
 bool egm_mapping_fits_huge(unsigned long start, unsigned long end, u64 spa);
-unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
+unsigned long egm_mapping_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags);
-int egm_mapping_claim(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset);
-int egm_mmap_prepare(struct vm_area_desc *desc);
+int egm_mapping_reserve(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset);
+int egm_mapping_prepare(struct vm_area_desc *desc);
 
 /* iommufd.c */
 

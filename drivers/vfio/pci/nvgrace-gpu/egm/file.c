@@ -70,7 +70,7 @@ static int egm_file_release(struct inode *inode, struct file *file)
 	struct egm_file *efile = file->private_data;
 
 	/* Mappings hold the file: there are none left. */
-	egm_region_release_blocks(efile->region, &efile->owner);
+	egm_region_release(efile->region, &efile->owner);
 	egm_region_put(efile->region);
 	kfree(efile);
 	return 0;
@@ -80,7 +80,7 @@ static loff_t egm_file_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct egm_file *efile = file->private_data;
 
-	if (egm_region_is_gone(efile->region))
+	if (egm_region_is_revoked(efile->region))
 		return -ENODEV;
 	return fixed_size_llseek(file, offset, whence, efile->region->size);
 }
@@ -100,7 +100,7 @@ static long egm_file_list_retired(struct egm_file *efile,
 	if (argsz < sizeof(head))
 		return -EINVAL;
 
-	if (egm_region_is_gone(efile->region))
+	if (egm_region_is_revoked(efile->region))
 		return -ENODEV;
 
 	/* One consistent snapshot: it may have grown since it was counted. */
@@ -163,7 +163,7 @@ static __poll_t egm_file_poll(struct file *file, poll_table *wait)
 	__poll_t mask = 0;
 
 	poll_wait(file, &region->wait, wait);
-	if (egm_region_is_gone(region))
+	if (egm_region_is_revoked(region))
 		mask |= EPOLLERR | EPOLLHUP;
 	if (READ_ONCE(efile->seen) != egm_retired_generation(&region->retired))
 		mask |= EPOLLPRI;
@@ -180,6 +180,6 @@ const struct file_operations egm_file_fops = {
 	.poll = egm_file_poll,
 	.unlocked_ioctl = egm_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.get_unmapped_area = egm_get_unmapped_area,
-	.mmap_prepare = egm_mmap_prepare,
+	.get_unmapped_area = egm_mapping_get_unmapped_area,
+	.mmap_prepare = egm_mapping_prepare,
 };

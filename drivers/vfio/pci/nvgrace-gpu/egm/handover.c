@@ -72,7 +72,7 @@ void egm_handover_add(u64 spa, u64 len)
  * The pages of the former kernel stay as they are: the module can be loaded again. Its page
  * size need not be ours.
  */
-static void egm_handover_take(struct egm_retired *retired)
+static void egm_handover_restore(struct egm_retired *retired)
 {
 	const struct egm_handover *former;
 	phys_addr_t at;
@@ -128,7 +128,7 @@ void egm_handover_init(struct egm_retired *retired)
 	if (kho_is_enabled())
 		egm_handover_prepare();
 	/* The former kernel's list is there even if there will be none for the next. */
-	egm_handover_take(retired);
+	egm_handover_restore(retired);
 }
 
 /**

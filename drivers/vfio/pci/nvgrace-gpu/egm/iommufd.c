@@ -37,7 +37,7 @@ static int egm_iommufd_attach(struct file *file, u64 start, u64 len,
 	u64 offset;
 	int ret;
 
-	ret = egm_mapping_claim(efile, PHYS_PFN(start), len, &offset);
+	ret = egm_mapping_reserve(efile, PHYS_PFN(start), len, &offset);
 	if (ret)
 		return ret;
 

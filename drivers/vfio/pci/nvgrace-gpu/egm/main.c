@@ -22,12 +22,12 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include "egm.h"
+
 #include <linux/auxiliary_bus.h>
 #include <linux/crash_dump.h>
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
-
-#include "egm.h"
 
 static int egm_probe(struct auxiliary_device *adev,
 		     const struct auxiliary_device_id *id)
@@ -78,7 +78,6 @@ MODULE_DEVICE_TABLE(auxiliary, egm_id_table);
 
 static struct nvgrace_egm_driver egm_driver = {
 	.adrv = {
-		.name = "nvgrace_egm",
 		.probe = egm_probe,
 		.remove = egm_remove,
 		.id_table = egm_id_table,

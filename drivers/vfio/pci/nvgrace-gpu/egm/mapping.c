@@ -67,7 +67,7 @@ bool egm_mapping_fits_huge(unsigned long start, unsigned long end, u64 spa)
 EXPORT_SYMBOL_IF_KUNIT(egm_mapping_fits_huge);
 
 /**
- * egm_get_unmapped_area - choose an address where huge entries fit
+ * egm_mapping_get_unmapped_area - choose an address where huge entries fit
  * @file: the file to be mapped
  * @addr: what user space would like, or 0
  * @len: bytes
@@ -77,7 +77,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_mapping_fits_huge);
  * Context: mmap_lock held for writing.
  * Return: the address, or a negative errno.
  */
-unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
+unsigned long egm_mapping_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags)
 {
@@ -98,19 +98,19 @@ unsigned long egm_get_unmapped_area(struct file *file, unsigned long addr,
  * can differ in which they try (PR_SET_THP_DISABLE waits for no fault; a page can be
  * blocked meanwhile), and mm expects no page table where a huge entry is.
  */
-static struct mutex *egm_huge_lock(struct vm_fault *vmf)
+static struct mutex *egm_mapping_huge_lock(struct vm_fault *vmf)
 {
 	struct egm_file *efile = vmf->vma->vm_file->private_data;
 
 	return &efile->huge_lock[hash_long(vmf->address >> PMD_SHIFT, EGM_HUGE_LOCK_BITS)];
 }
 
-static vm_fault_t egm_insert_pmd(struct vm_fault *vmf, struct egm_region *region, u64 offset)
+static vm_fault_t egm_mapping_insert_pmd(struct vm_fault *vmf, struct egm_region *region, u64 offset)
 {
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 	pmd_t pmd;
 
-	guard(mutex)(egm_huge_lock(vmf));
+	guard(mutex)(egm_mapping_huge_lock(vmf));
 	pmd = pmdp_get_lockless(vmf->pmd);
 	if (!pmd_none(pmd) && !pmd_leaf(pmd))
 		return VM_FAULT_FALLBACK;
@@ -125,7 +125,7 @@ static vm_fault_t egm_insert_pmd(struct vm_fault *vmf, struct egm_region *region
 }
 
 /* Install the pages of [@start, @end), which begins at @offset, but for blocked ones. */
-static void egm_insert_range(struct vm_area_struct *vma, struct egm_region *region,
+static void egm_mapping_insert_range(struct vm_area_struct *vma, struct egm_region *region,
 			     unsigned long start, unsigned long end, u64 offset)
 {
 	for (; start < end; start += PAGE_SIZE, offset += PAGE_SIZE) {
@@ -143,14 +143,14 @@ static void egm_insert_range(struct vm_area_struct *vma, struct egm_region *regi
  * Install a page, and with it all of its block that the VMA maps, which was zeroed as a
  * whole. Where huge entries fit, not beyond the PMD: the next one can have a huge entry.
  */
-static vm_fault_t egm_insert_pages(struct vm_fault *vmf, struct egm_region *region, u64 offset)
+static vm_fault_t egm_mapping_insert_pages(struct vm_fault *vmf, struct egm_region *region, u64 offset)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long addr = PAGE_ALIGN_DOWN(vmf->address), start, end;
 	u64 in_block = offset % EGM_BLOCK_SIZE;
 	vm_fault_t ret;
 
-	guard(mutex)(egm_huge_lock(vmf));
+	guard(mutex)(egm_mapping_huge_lock(vmf));
 	if (pmd_leaf(pmdp_get_lockless(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
 	if (egm_retired_next_blocked(&region->retired, offset, offset + PAGE_SIZE) == offset) {
@@ -168,11 +168,11 @@ static vm_fault_t egm_insert_pages(struct vm_fault *vmf, struct egm_region *regi
 		start = max(start, addr & PMD_MASK);
 		end = min(end, (addr & PMD_MASK) + PMD_SIZE);
 	}
-	egm_insert_range(vma, region, start, end, offset - (addr - start));
+	egm_mapping_insert_range(vma, region, start, end, offset - (addr - start));
 	return VM_FAULT_NOPAGE;
 }
 
-static vm_fault_t egm_fault_revoked(struct vm_fault *vmf)
+static vm_fault_t egm_mapping_fault_revoked(struct vm_fault *vmf)
 {
 	struct egm_file *efile = vmf->vma->vm_file->private_data;
 
@@ -185,7 +185,7 @@ static vm_fault_t egm_fault_revoked(struct vm_fault *vmf)
  * The file of the VMA owns every block below it since mmap, so a block that is zero
  * stays so, or the owner's, until the VMA is gone.
  */
-static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
+static vm_fault_t egm_mapping_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct egm_file *efile = vma->vm_file->private_data;
@@ -206,21 +206,21 @@ static vm_fault_t egm_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 	ret = egm_scrub_range(&region->scrub, offset, len);
 	if (ret == -ENODEV)
-		return egm_fault_revoked(vmf);
+		return egm_mapping_fault_revoked(vmf);
 	if (ret)
 		return vmf_error(ret);
 
 	guard(srcu)(&region->srcu);
-	if (egm_region_is_gone(region))
-		return egm_fault_revoked(vmf);
+	if (egm_region_is_revoked(region))
+		return egm_mapping_fault_revoked(vmf);
 	if (order)
-		return egm_insert_pmd(vmf, region, offset);
-	return egm_insert_pages(vmf, region, offset);
+		return egm_mapping_insert_pmd(vmf, region, offset);
+	return egm_mapping_insert_pages(vmf, region, offset);
 }
 
-static vm_fault_t egm_fault(struct vm_fault *vmf)
+static vm_fault_t egm_mapping_fault(struct vm_fault *vmf)
 {
-	return egm_huge_fault(vmf, 0);
+	return egm_mapping_huge_fault(vmf, 0);
 }
 
 /*
@@ -228,7 +228,7 @@ static vm_fault_t egm_fault(struct vm_fault *vmf)
  * revokes, or unmaps a bad page, marks, waits for this section and zaps: either the mark is
  * visible here, or the zap finds the entries.
  */
-static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+static int egm_mapping_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 		      const struct file *file, void **vm_private_data)
 {
 	struct egm_file *efile = file->private_data;
@@ -237,7 +237,7 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	u64 bad;
 
 	guard(srcu)(&region->srcu);
-	if (egm_region_is_gone(region)) {
+	if (egm_region_is_revoked(region)) {
 		/* The core unmaps the VMA now, unless it has no memory for that. */
 		unmap_mapping_range(region->inode->i_mapping, first, last - first, true);
 		return -ENODEV;
@@ -252,7 +252,7 @@ static int egm_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 }
 
 /* Copy between @buf and a range that is zero or in use. A retired page may be bad. */
-static int egm_copy(struct egm_region *region, u64 offset, void *buf, u64 len, bool write)
+static int egm_mapping_copy(struct egm_region *region, u64 offset, void *buf, u64 len, bool write)
 {
 	u64 size, end = egm_retired_next(&region->retired, offset, offset + len, &size);
 	void *va;
@@ -274,7 +274,7 @@ static int egm_copy(struct egm_region *region, u64 offset, void *buf, u64 len, b
  * Access for a debugger, which mm cannot do through struct pages. As a fault: the file of the
  * VMA owns the block, it is zeroed first, and a revoked region is not touched.
  */
-static int egm_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len,
+static int egm_mapping_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len,
 		      int write)
 {
 	struct egm_file *efile = vma->vm_file->private_data;
@@ -292,22 +292,22 @@ static int egm_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 		return ret;
 
 	guard(srcu)(&region->srcu);
-	if (egm_region_is_gone(region))
+	if (egm_region_is_revoked(region))
 		return -EIO;
-	return egm_copy(region, offset, buf, count, write);
+	return egm_mapping_copy(region, offset, buf, count, write);
 }
 
-static const struct vm_operations_struct egm_vm_ops = {
-	.mapped = egm_mapped,
-	.access = egm_access,
-	.fault = egm_fault,
+static const struct vm_operations_struct egm_mapping_vm_ops = {
+	.mapped = egm_mapping_mapped,
+	.access = egm_mapping_access,
+	.fault = egm_mapping_fault,
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
-	.huge_fault = egm_huge_fault,
+	.huge_fault = egm_mapping_huge_fault,
 #endif
 };
 
 /**
- * egm_mapping_claim - check a mapping, and reserve the blocks below it
+ * egm_mapping_reserve - check a mapping, and reserve the blocks below it
  * @efile: the file to own them
  * @pgoff: the mapping's offset in pages
  * @len: bytes to map, not 0
@@ -317,7 +317,7 @@ static const struct vm_operations_struct egm_vm_ops = {
  * Return: 0; -EINVAL if any of the range is outside the region; -EBUSY if another file
  * owns any of it; -ENODEV if the region is revoked; -ENOMEM.
  */
-int egm_mapping_claim(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset)
+int egm_mapping_reserve(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset)
 {
 	struct egm_region *region = efile->region;
 	int ret;
@@ -328,11 +328,11 @@ int egm_mapping_claim(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offse
 				pgoff, len, region->size);
 		return ret;
 	}
-	return egm_region_claim_blocks(region, &efile->owner, *offset, len);
+	return egm_region_reserve(region, &efile->owner, *offset, len);
 }
 
 /**
- * egm_mmap_prepare - map some of a region, as file operation
+ * egm_mapping_prepare - map some of a region, as file operation
  * @desc: the mapping to be
  *
  * The file comes to own every block below the mapping, and keeps it until it is
@@ -342,7 +342,7 @@ int egm_mapping_claim(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offse
  * Return: 0; -EINVAL for a private mapping or one that leaves the region; -EBUSY
  * if another file owns any of it; -ENODEV if the region is gone; -ENOMEM.
  */
-int egm_mmap_prepare(struct vm_area_desc *desc)
+int egm_mapping_prepare(struct vm_area_desc *desc)
 {
 	struct egm_file *efile = desc->file->private_data;
 	struct egm_region *region = efile->region;
@@ -356,15 +356,15 @@ int egm_mmap_prepare(struct vm_area_desc *desc)
 		return -EINVAL;
 	}
 
-	ret = egm_mapping_claim(efile, desc->pgoff, len, &offset);
+	ret = egm_mapping_reserve(efile, desc->pgoff, len, &offset);
 	if (ret)
 		return ret;
 
-	desc->vm_ops = &egm_vm_ops;
+	desc->vm_ops = &egm_mapping_vm_ops;
 
 	if (egm_mapping_fits_huge(desc->start, desc->end, region->base + offset))
 		at_once = false;
-	/* Around a page that went bad under this owner; egm_mapped() sees to a later one. */
+	/* Around a page that went bad under this owner; egm_mapping_mapped() sees to a later one. */
 	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
 		at_once = false;
 

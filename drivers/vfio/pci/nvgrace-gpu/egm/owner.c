@@ -18,31 +18,31 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-struct egm_range {
+struct egm_owner_range {
 	struct interval_tree_node it;
 	struct egm_owner *owner;
 	struct list_head node;
 };
 
-static void egm_range_drop(struct egm_owners *owners, struct egm_range *range)
+static void egm_owner_range_drop(struct egm_owner_map *map, struct egm_owner_range *range)
 {
-	interval_tree_remove(&range->it, &owners->tree);
+	interval_tree_remove(&range->it, &map->tree);
 	list_del(&range->node);
 	kfree(range);
 }
 
 /* A range of the same owner that overlaps @range or touches it. */
-static struct egm_range *egm_range_beside(struct egm_owners *owners,
-					  const struct egm_range *range)
+static struct egm_owner_range *egm_owner_range_adjacent(struct egm_owner_map *map,
+					  const struct egm_owner_range *range)
 {
 	unsigned long first = range->it.start ? range->it.start - 1 : 0;
 	unsigned long last = range->it.last + 1;
 	struct interval_tree_node *it;
-	struct egm_range *old;
+	struct egm_owner_range *old;
 
-	for (it = interval_tree_iter_first(&owners->tree, first, last); it;
+	for (it = interval_tree_iter_first(&map->tree, first, last); it;
 	     it = interval_tree_iter_next(it, first, last)) {
-		old = container_of(it, struct egm_range, it);
+		old = container_of(it, struct egm_owner_range, it);
 		if (old->owner == range->owner)
 			return old;
 	}
@@ -50,14 +50,14 @@ static struct egm_range *egm_range_beside(struct egm_owners *owners,
 }
 
 /**
- * egm_owners_init - start with every block free
- * @owners: to initialize
+ * egm_owner_map_init - start with every block free
+ * @map: to initialize
  */
-void egm_owners_init(struct egm_owners *owners)
+void egm_owner_map_init(struct egm_owner_map *map)
 {
-	owners->tree = RB_ROOT_CACHED;
+	map->tree = RB_ROOT_CACHED;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_init);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_init);
 
 /**
  * egm_owner_init - start with an owner of nothing
@@ -74,18 +74,18 @@ void egm_owner_init(struct egm_owner *owner)
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_init);
 
 /**
- * egm_range_alloc - allocate a range for egm_owners_claim()
+ * egm_owner_range_alloc - allocate a range for egm_owner_map_reserve()
  * @owner: the owner to be
  * @first: first block
  * @last: last block, inclusive, not below @first
  *
  * Context: may sleep.
- * Return: the range, to be passed to egm_owners_claim() or kfree(); NULL without memory.
+ * Return: the range, to be passed to egm_owner_map_reserve() or kfree(); NULL without memory.
  */
-struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
+struct egm_owner_range *egm_owner_range_alloc(struct egm_owner *owner, unsigned long first,
 				  unsigned long last)
 {
-	struct egm_range *range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
+	struct egm_owner_range *range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
 
 	if (range) {
 		range->owner = owner;
@@ -94,11 +94,11 @@ struct egm_range *egm_range_alloc(struct egm_owner *owner, unsigned long first,
 	}
 	return range;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_range_alloc);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_range_alloc);
 
 /**
- * egm_owners_have - does an owner own all of some blocks?
- * @owners: the region's owners
+ * egm_owner_map_owns - does an owner own all of some blocks?
+ * @map: the region's map
  * @owner: the owner
  * @first: first block
  * @last: last block, inclusive
@@ -106,20 +106,20 @@ EXPORT_SYMBOL_IF_KUNIT(egm_range_alloc);
  * Context: any; the caller serializes.
  * Return: true if so.
  */
-bool egm_owners_have(struct egm_owners *owners, const struct egm_owner *owner,
+bool egm_owner_map_owns(struct egm_owner_map *map, const struct egm_owner *owner,
 		     unsigned long first, unsigned long last)
 {
-	struct interval_tree_node *it = interval_tree_iter_first(&owners->tree, first, last);
+	struct interval_tree_node *it = interval_tree_iter_first(&map->tree, first, last);
 
 	/* Ranges of one owner do not touch. */
 	return it && it->start <= first && it->last >= last &&
-	       container_of(it, struct egm_range, it)->owner == owner;
+	       container_of(it, struct egm_owner_range, it)->owner == owner;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_have);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_owns);
 
 /**
- * egm_owners_other - find another owner of any of some blocks
- * @owners: the region's owners
+ * egm_owner_map_find_other - find another owner of any of some blocks
+ * @map: the region's map
  * @owner: the owner that is passed over
  * @first: first block; set to the first of them that another owner has
  * @last: last block, inclusive
@@ -128,16 +128,16 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owners_have);
  * Return: the other owner, which is valid as long as the caller serializes; NULL if there
  * is none, and @first is not changed.
  */
-const struct egm_owner *egm_owners_other(struct egm_owners *owners,
+const struct egm_owner *egm_owner_map_find_other(struct egm_owner_map *map,
 					 const struct egm_owner *owner,
 					 unsigned long *first, unsigned long last)
 {
 	struct interval_tree_node *it;
-	struct egm_range *range;
+	struct egm_owner_range *range;
 
-	for (it = interval_tree_iter_first(&owners->tree, *first, last); it;
+	for (it = interval_tree_iter_first(&map->tree, *first, last); it;
 	     it = interval_tree_iter_next(it, *first, last)) {
-		range = container_of(it, struct egm_range, it);
+		range = container_of(it, struct egm_owner_range, it);
 		if (range->owner == owner)
 			continue;
 		*first = max(*first, it->start);
@@ -145,55 +145,55 @@ const struct egm_owner *egm_owners_other(struct egm_owners *owners,
 	}
 	return NULL;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_other);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_find_other);
 
 /**
- * egm_owners_claim - reserve a range of blocks, all or nothing
- * @owners: the region's owners
- * @range: of egm_range_alloc(); blocks that its owner has reserved stay reserved
+ * egm_owner_map_reserve - reserve a range of blocks, all or nothing
+ * @map: the region's map
+ * @range: of egm_owner_range_alloc(); blocks that its owner has reserved stay reserved
  *
  * Context: any; the caller serializes.
- * Return: 0, and @range belongs to @owners; -EBUSY if another owner has reserved any of
+ * Return: 0, and @range belongs to @map; -EBUSY if another owner has reserved any of
  * the blocks, and @range is still the caller's.
  */
-int egm_owners_claim(struct egm_owners *owners, struct egm_range *range)
+int egm_owner_map_reserve(struct egm_owner_map *map, struct egm_owner_range *range)
 {
 	unsigned long first = range->it.start;
-	struct egm_range *old;
+	struct egm_owner_range *old;
 
-	if (egm_owners_other(owners, range->owner, &first, range->it.last))
+	if (egm_owner_map_find_other(map, range->owner, &first, range->it.last))
 		return -EBUSY;
 
 	/*
 	 * Swallow the owner's ranges that overlap or touch the new one, so that
 	 * nobody can make the kernel keep more ranges than blocks.
 	 */
-	while ((old = egm_range_beside(owners, range))) {
+	while ((old = egm_owner_range_adjacent(map, range))) {
 		range->it.start = min(range->it.start, old->it.start);
 		range->it.last = max(range->it.last, old->it.last);
-		egm_range_drop(owners, old);
+		egm_owner_range_drop(map, old);
 	}
 
-	interval_tree_insert(&range->it, &owners->tree);
+	interval_tree_insert(&range->it, &map->tree);
 	list_add(&range->node, &range->owner->ranges);
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_claim);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_reserve);
 
 /**
- * egm_owners_any - does an owner have any of some blocks?
- * @owners: the region's owners
+ * egm_owner_map_overlaps - does an owner have any of some blocks?
+ * @map: the region's map
  * @first: first block
  * @last: last block, inclusive
  *
  * Context: any; the caller serializes.
  * Return: true if so.
  */
-bool egm_owners_any(struct egm_owners *owners, unsigned long first, unsigned long last)
+bool egm_owner_map_overlaps(struct egm_owner_map *map, unsigned long first, unsigned long last)
 {
-	return interval_tree_iter_first(&owners->tree, first, last);
+	return interval_tree_iter_first(&map->tree, first, last);
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_any);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_overlaps);
 
 /**
  * egm_owner_first - find one range of an owner
@@ -202,13 +202,13 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owners_any);
  * @count: set to its number of blocks
  *
  * Context: any.
- * Return: true if there is a range; it is the one that egm_owners_release_first() gives up.
+ * Return: true if there is a range; it is the one that egm_owner_map_release_first() gives up.
  */
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count)
 {
-	struct egm_range *range;
+	struct egm_owner_range *range;
 
-	range = list_first_entry_or_null(&owner->ranges, struct egm_range, node);
+	range = list_first_entry_or_null(&owner->ranges, struct egm_owner_range, node);
 	if (!range)
 		return false;
 	*first = range->it.start;
@@ -218,14 +218,14 @@ bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned lon
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_first);
 
 /**
- * egm_owners_release_first - give up the range that egm_owner_first() has found
- * @owners: the region's owners
+ * egm_owner_map_release_first - give up the range that egm_owner_first() has found
+ * @map: the region's map
  * @owner: an owner that has one
  *
  * Context: any; the caller serializes.
  */
-void egm_owners_release_first(struct egm_owners *owners, struct egm_owner *owner)
+void egm_owner_map_release_first(struct egm_owner_map *map, struct egm_owner *owner)
 {
-	egm_range_drop(owners, list_first_entry(&owner->ranges, struct egm_range, node));
+	egm_owner_range_drop(map, list_first_entry(&owner->ranges, struct egm_owner_range, node));
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_owners_release_first);
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_release_first);

@@ -14,7 +14,7 @@
 enum { OWNERS = 3, BLOCKS = 64 };
 
 struct owner_test {
-	struct egm_owners owners;
+	struct egm_owner_map map;
 	struct egm_owner owner[OWNERS];
 };
 
@@ -23,7 +23,7 @@ static bool release_one(struct owner_test *t, int who, unsigned long *first,
 {
 	if (!egm_owner_first(&t->owner[who], first, count))
 		return false;
-	egm_owners_release_first(&t->owners, &t->owner[who]);
+	egm_owner_map_release_first(&t->map, &t->owner[who]);
 	return true;
 }
 
@@ -42,7 +42,7 @@ static int owner_init(struct kunit *test)
 
 	if (!t)
 		return -ENOMEM;
-	egm_owners_init(&t->owners);
+	egm_owner_map_init(&t->map);
 	for (i = 0; i < OWNERS; i++)
 		egm_owner_init(&t->owner[i]);
 	test->priv = t;
@@ -58,90 +58,90 @@ static void owner_exit(struct kunit *test)
 		release_all(t, i);
 }
 
-static int claim(struct kunit *test, int who, unsigned long first, unsigned long last)
+static int reserve(struct kunit *test, int who, unsigned long first, unsigned long last)
 {
 	struct owner_test *t = test->priv;
-	struct egm_range *range = egm_range_alloc(&t->owner[who], first, last);
+	struct egm_owner_range *range = egm_owner_range_alloc(&t->owner[who], first, last);
 	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, range);
-	ret = egm_owners_claim(&t->owners, range);
+	ret = egm_owner_map_reserve(&t->map, range);
 	if (ret)
 		kfree(range);
 	return ret;
 }
 
-static void claim_other_is_busy(struct kunit *test)
+static void reserve_other_ebusy(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 19, 30), -EBUSY);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 10), -EBUSY);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 12, 13), -EBUSY);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 40), -EBUSY);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 19, 30), -EBUSY);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 0, 10), -EBUSY);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 12, 13), -EBUSY);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 0, 40), -EBUSY);
 }
 
-static void other_is_found_by_its_first_block(struct kunit *test)
+static void find_other_first_block(struct kunit *test)
 {
 	struct owner_test *t = test->priv;
 	unsigned long first = 5;
 
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 20, 29), 0);
-	KUNIT_EXPECT_NULL(test, egm_owners_other(&t->owners, &t->owner[0], &first, 19));
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 20, 29), 0);
+	KUNIT_EXPECT_NULL(test, egm_owner_map_find_other(&t->map, &t->owner[0], &first, 19));
 	KUNIT_EXPECT_EQ(test, first, 5);
-	KUNIT_EXPECT_PTR_EQ(test, egm_owners_other(&t->owners, &t->owner[1], &first, 40),
+	KUNIT_EXPECT_PTR_EQ(test, egm_owner_map_find_other(&t->map, &t->owner[1], &first, 40),
 			    &t->owner[0]);
 	KUNIT_EXPECT_EQ(test, first, 10);
-	KUNIT_EXPECT_PTR_EQ(test, egm_owners_other(&t->owners, &t->owner[0], &first, 40),
+	KUNIT_EXPECT_PTR_EQ(test, egm_owner_map_find_other(&t->map, &t->owner[0], &first, 40),
 			    &t->owner[1]);
 	KUNIT_EXPECT_EQ(test, first, 20);
 }
 
-static void claim_beside_other(struct kunit *test)
+static void reserve_next_to_other(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 20, 30), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 2, 0, 9), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 20, 30), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 2, 0, 9), 0);
 }
 
-static void claim_is_all_or_nothing(struct kunit *test)
+static void reserve_all_or_nothing(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 10), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 10), -EBUSY);
-	/* The part that was free has stayed free. */
-	KUNIT_EXPECT_EQ(test, claim(test, 2, 0, 9), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 10), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 0, 10), -EBUSY);
+	/* Blocks 0 to 9 are still free. */
+	KUNIT_EXPECT_EQ(test, reserve(test, 2, 0, 9), 0);
 }
 
-static void claim_own_again(struct kunit *test)
+static void reserve_own_again(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 10, 19), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 15, 40), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 0, 60), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 15, 40), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 0, 60), 0);
 }
 
-static void claim_merges(struct kunit *test)
+static void reserve_merges_ranges(struct kunit *test)
 {
 	struct owner_test *t = test->priv;
 	unsigned long first, count;
 	int i;
 
 	for (i = 0; i < BLOCKS; i += 2)
-		KUNIT_EXPECT_EQ(test, claim(test, 0, i, i), 0);
+		KUNIT_EXPECT_EQ(test, reserve(test, 0, i, i), 0);
 	for (i = 1; i < BLOCKS; i += 2)
-		KUNIT_EXPECT_EQ(test, claim(test, 0, i, i), 0);
+		KUNIT_EXPECT_EQ(test, reserve(test, 0, i, i), 0);
 	KUNIT_EXPECT_TRUE(test, release_one(t, 0, &first, &count));
 	KUNIT_EXPECT_EQ(test, first, 0);
 	KUNIT_EXPECT_EQ(test, count, BLOCKS);
 	KUNIT_EXPECT_FALSE(test, release_one(t, 0, &first, &count));
 }
 
-static void release_frees(struct kunit *test)
+static void release_frees_blocks(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 0, 9), 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 0, 20, 29), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 0, 9), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 20, 29), 0);
 	release_all(test->priv, 0);
-	KUNIT_EXPECT_EQ(test, claim(test, 1, 0, 40), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 0, 40), 0);
 }
 
 static bool owns_all(const u8 *model, int who, int first, int last)
@@ -183,22 +183,22 @@ static void random_against_model(struct kunit *test)
 		for (b = first; b <= last; b++)
 			if (model[b] && model[b] != who + 1)
 				expect = -EBUSY;
-		KUNIT_ASSERT_EQ(test, egm_owners_have(&t->owners, &t->owner[who], first, last),
+		KUNIT_ASSERT_EQ(test, egm_owner_map_owns(&t->map, &t->owner[who], first, last),
 				owns_all(model, who, first, last));
-		KUNIT_ASSERT_EQ(test, claim(test, who, first, last), expect);
+		KUNIT_ASSERT_EQ(test, reserve(test, who, first, last), expect);
 		if (!expect)
 			memset(&model[first], who + 1, last - first + 1);
 	}
 }
 
 static struct kunit_case egm_owner_cases[] = {
-	KUNIT_CASE(claim_other_is_busy),
-	KUNIT_CASE(other_is_found_by_its_first_block),
-	KUNIT_CASE(claim_beside_other),
-	KUNIT_CASE(claim_is_all_or_nothing),
-	KUNIT_CASE(claim_own_again),
-	KUNIT_CASE(claim_merges),
-	KUNIT_CASE(release_frees),
+	KUNIT_CASE(reserve_other_ebusy),
+	KUNIT_CASE(find_other_first_block),
+	KUNIT_CASE(reserve_next_to_other),
+	KUNIT_CASE(reserve_all_or_nothing),
+	KUNIT_CASE(reserve_own_again),
+	KUNIT_CASE(reserve_merges_ranges),
+	KUNIT_CASE(release_frees_blocks),
 	KUNIT_CASE_SLOW(random_against_model),
 	{ }
 };

@@ -30,15 +30,15 @@
 
 #define EGM_FS_MAGIC	0x45474d34	/* "EGM4" */
 
-static struct vfsmount *egm_mnt;
+static struct vfsmount *egm_region_mnt;
 
 /*
  * How many regions there are, those of drivers that are gone included; negative while there
  * must be none.
  */
-static atomic_t egm_regions;
+static atomic_t egm_region_count;
 
-static int egm_fs_init_context(struct fs_context *fc)
+static int egm_region_init_fs_context(struct fs_context *fc)
 {
 	return init_pseudo(fc, EGM_FS_MAGIC) ? 0 : -ENOMEM;
 }
@@ -47,9 +47,9 @@ static int egm_fs_init_context(struct fs_context *fc)
  * Without an owner: the mount would otherwise hold a reference to this module
  * until the module's own exit drops it.
  */
-static struct file_system_type egm_fs_type = {
+static struct file_system_type egm_region_fs_type = {
 	.name = "nvgrace_egm",
-	.init_fs_context = egm_fs_init_context,
+	.init_fs_context = egm_region_init_fs_context,
 	.kill_sb = kill_anon_super,
 };
 
@@ -61,10 +61,10 @@ static struct file_system_type egm_fs_type = {
  */
 int egm_region_init(void)
 {
-	egm_mnt = kern_mount(&egm_fs_type);
-	if (IS_ERR(egm_mnt))
-		return PTR_ERR(egm_mnt);
-	egm_poison_module_init();
+	egm_region_mnt = kern_mount(&egm_region_fs_type);
+	if (IS_ERR(egm_region_mnt))
+		return PTR_ERR(egm_region_mnt);
+	egm_memory_failure_module_init();
 	return 0;
 }
 
@@ -75,8 +75,8 @@ int egm_region_init(void)
  */
 void egm_region_exit(void)
 {
-	kern_unmount(egm_mnt);
-	egm_poison_module_exit();
+	kern_unmount(egm_region_mnt);
+	egm_memory_failure_module_exit();
 }
 
 static void egm_region_free(struct kref *ref)
@@ -84,8 +84,8 @@ static void egm_region_free(struct kref *ref)
 	struct egm_region *region = container_of(ref, struct egm_region, ref);
 
 	mutex_destroy(&region->dma_lock);
-	egm_poison_exit(region);
-	if (region->claim)
+	egm_memory_failure_exit(region);
+	if (region->res)
 		release_mem_region(region->base, region->size);
 	if (region->inode)
 		iput(region->inode);
@@ -93,7 +93,7 @@ static void egm_region_free(struct kref *ref)
 	egm_retired_destroy(&region->retired);
 	cleanup_srcu_struct(&region->srcu);
 	kfree(region);
-	atomic_dec(&egm_regions);
+	atomic_dec(&egm_region_count);
 }
 
 /**
@@ -105,7 +105,7 @@ static void egm_region_free(struct kref *ref)
  */
 bool egm_region_forbid(void)
 {
-	return atomic_cmpxchg(&egm_regions, 0, -1) <= 0;
+	return atomic_cmpxchg(&egm_region_count, 0, -1) <= 0;
 }
 
 /**
@@ -115,7 +115,7 @@ bool egm_region_forbid(void)
  */
 void egm_region_allow(void)
 {
-	atomic_cmpxchg(&egm_regions, -1, 0);
+	atomic_cmpxchg(&egm_region_count, -1, 0);
 }
 
 /**
@@ -135,7 +135,7 @@ struct egm_region *egm_region_create(struct device *dev,
 	struct inode *inode;
 	int ret;
 
-	if (!atomic_inc_unless_negative(&egm_regions)) {
+	if (!atomic_inc_unless_negative(&egm_region_count)) {
 		dev_err(dev, "no region while the system hibernates: bind the auxiliary device after that\n");
 		return ERR_PTR(-EBUSY);
 	}
@@ -143,7 +143,7 @@ struct egm_region *egm_region_create(struct device *dev,
 	region = kzalloc_obj(*region);
 	if (!region || init_srcu_struct(&region->srcu)) {
 		kfree(region);
-		atomic_dec(&egm_regions);
+		atomic_dec(&egm_region_count);
 		return ERR_PTR(-ENOMEM);
 	}
 	kref_init(&region->ref);
@@ -152,8 +152,8 @@ struct egm_region *egm_region_create(struct device *dev,
 	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->wait);
 	egm_retired_init(&region->retired);
-	egm_poison_init(region);
-	egm_owners_init(&region->owners);
+	egm_memory_failure_init(region);
+	egm_owner_map_init(&region->owner_map);
 	region->base = info->base;
 	region->size = info->size;
 	snprintf(region->name, sizeof(region->name), "egm%u", info->pxm);
@@ -164,7 +164,7 @@ struct egm_region *egm_region_create(struct device *dev,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	inode = alloc_anon_inode(egm_mnt->mnt_sb);
+	inode = alloc_anon_inode(egm_region_mnt->mnt_sb);
 	if (IS_ERR(inode)) {
 		egm_region_put(region);
 		return ERR_CAST(inode);
@@ -172,9 +172,9 @@ struct egm_region *egm_region_create(struct device *dev,
 	inode->i_private = region;
 	region->inode = inode;
 
-	region->claim = request_mem_region_exclusive(region->base, region->size,
+	region->res = request_mem_region_exclusive(region->base, region->size,
 						     region->name);
-	if (!region->claim) {
+	if (!region->res) {
 		dev_err(dev,
 			"memory at %pa, %#llx bytes, is still claimed: close every file of an earlier %s, or see /proc/iomem for who has it\n",
 			&region->base, region->size, region->name);
@@ -182,10 +182,10 @@ struct egm_region *egm_region_create(struct device *dev,
 		return ERR_PTR(-EBUSY);
 	}
 
-	ret = egm_table_read(&region->retired, dev, info->retired_table_pa, region->base,
+	ret = egm_retired_table_read(&region->retired, dev, info->retired_table_pa, region->base,
 			     region->size);
 	if (!ret)
-		ret = egm_poison_register(region);
+		ret = egm_memory_failure_register(region);
 	if (ret) {
 		egm_region_put(region);
 		return ERR_PTR(ret);
@@ -246,7 +246,7 @@ static void egm_region_revoke_dma(struct egm_region *region)
 void egm_region_revoke(struct egm_region *region)
 {
 	scoped_guard(spinlock, &region->lock)
-		WRITE_ONCE(region->gone, true);
+		WRITE_ONCE(region->revoked, true);
 	egm_scrub_stop(&region->scrub);
 	synchronize_srcu(&region->srcu);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
@@ -255,25 +255,25 @@ void egm_region_revoke(struct egm_region *region)
 }
 
 /**
- * egm_region_claim_blocks - make an owner own the blocks below a range
+ * egm_region_reserve - make an owner own the blocks below a range
  * @region: the region
  * @owner: who wants them
  * @offset: first byte, from the region's start
  * @len: bytes, not 0; the range is inside the region
  *
  * All or nothing. What is claimed stays claimed until
- * egm_region_release_blocks().
+ * egm_region_release().
  *
  * Context: may sleep.
  * Return: 0; -ENODEV after egm_region_revoke(); -EBUSY if another owner has any of
  * the blocks; -ENOMEM.
  */
-int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
+int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 			    u64 offset, u64 len)
 {
 	unsigned long first = offset / EGM_BLOCK_SIZE, busy = first;
 	unsigned long last = (offset + len - 1) / EGM_BLOCK_SIZE;
-	struct egm_range *range __free(kfree) = egm_range_alloc(owner, first, last);
+	struct egm_owner_range *range __free(kfree) = egm_owner_range_alloc(owner, first, last);
 	struct egm_opener holder;
 	int ret;
 
@@ -281,13 +281,13 @@ int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 		return -ENOMEM;
 
 	scoped_guard(spinlock, &region->lock) {
-		if (region->gone)
+		if (region->revoked)
 			return -ENODEV;
-		if (egm_owners_have(&region->owners, owner, first, last))
+		if (egm_owner_map_owns(&region->owner_map, owner, first, last))
 			return 0;
-		ret = egm_owners_claim(&region->owners, range);
+		ret = egm_owner_map_reserve(&region->owner_map, range);
 		if (ret)
-			holder = egm_owners_other(&region->owners, owner, &busy, last)->opener;
+			holder = egm_owner_map_find_other(&region->owner_map, owner, &busy, last)->opener;
 		else
 			retain_and_null_ptr(range);
 	}
@@ -303,32 +303,32 @@ int egm_region_claim_blocks(struct egm_region *region, struct egm_owner *owner,
 }
 
 /**
- * egm_region_release_blocks - end an owner's hold on all its blocks
+ * egm_region_release - end an owner's hold on all its blocks
  * @region: the region
  * @owner: an owner without mappings
  *
- * Blocks that were mapped become dirty: they are zeroed before another owner maps them, and
+ * Blocks that were mapped become stale: they are zeroed before another owner maps them, and
  * ahead of that if the region still has its driver.
  *
  * Context: may sleep.
  */
-void egm_region_release_blocks(struct egm_region *region,
+void egm_region_release(struct egm_region *region,
 			       struct egm_owner *owner)
 {
 	unsigned long first, count;
-	bool dirty = false;
+	bool stale = false;
 
 	while (egm_owner_first(owner, &first, &count)) {
 		/* Before the range is free. */
-		dirty |= egm_scrub_dirty(&region->scrub, first, count);
+		stale |= egm_scrub_mark_stale(&region->scrub, first, count);
 		scoped_guard(spinlock, &region->lock) {
 			egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
 					    (u64)count * EGM_BLOCK_SIZE);
-			egm_owners_release_first(&region->owners, owner);
+			egm_owner_map_release_first(&region->owner_map, owner);
 		}
 		cond_resched();
 	}
-	if (dirty)
+	if (stale)
 		egm_scrub_ahead(&region->scrub);
 }
 
@@ -344,7 +344,7 @@ int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user
 {
 	guard(mutex)(&region->dma_lock);
 	/* egm_region_revoke() sets it before it takes dma_lock. */
-	if (egm_region_is_gone(region))
+	if (egm_region_is_revoked(region))
 		return -ENODEV;
 	list_add(&user->elm, &region->dma_users);
 	return 0;

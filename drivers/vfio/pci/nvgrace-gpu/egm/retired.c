@@ -223,7 +223,7 @@ void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len)
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_unblock);
 
-static struct egm_retired_range *egm_retired_take_reported(struct egm_retired *retired,
+static struct egm_retired_range *egm_retired_remove_reported(struct egm_retired *retired,
 							   u64 first, u64 last)
 {
 	struct egm_retired_range *range;
@@ -259,7 +259,7 @@ void egm_retired_move(struct egm_retired *from, u64 offset, u64 len,
 {
 	struct egm_retired_range *range;
 
-	while ((range = egm_retired_take_reported(from, offset, offset + len - 1))) {
+	while ((range = egm_retired_remove_reported(from, offset, offset + len - 1))) {
 		range->it.start += to_offset - offset;
 		range->it.last += to_offset - offset;
 		guard(spinlock)(&to->lock);

@@ -23,7 +23,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
-static int egm_table_compare(const void *a, const void *b)
+static int egm_retired_table_compare(const void *a, const void *b)
 {
 	u64 x = *(const u64 *)a, y = *(const u64 *)b;
 
@@ -31,7 +31,7 @@ static int egm_table_compare(const void *a, const void *b)
 }
 
 /**
- * egm_table_parse - make sorted, merged ranges of a table's entries
+ * egm_retired_table_parse - make sorted, merged ranges of a table's entries
  * @entries: SPAs; sorted in place
  * @count: how many
  * @base: SPA of the region
@@ -45,24 +45,24 @@ static int egm_table_compare(const void *a, const void *b)
  * Context: any.
  * Return: how many ranges there are.
  */
-size_t egm_table_parse(u64 *entries, size_t count, u64 base, u64 size,
+size_t egm_retired_table_parse(u64 *entries, size_t count, u64 base, u64 size,
 		       struct egm_retired_page *pages, size_t *dropped)
 {
 	u64 last = base + size - 1, first, end;
 	size_t i, n = 0;
 
 	*dropped = 0;
-	sort(entries, count, sizeof(*entries), egm_table_compare, NULL);
+	sort(entries, count, sizeof(*entries), egm_retired_table_compare, NULL);
 	for (i = 0; i < count; i++) {
-		if (!IS_ALIGNED(entries[i], EGM_TABLE_GRANULE) ||
+		if (!IS_ALIGNED(entries[i], EGM_RETIRED_TABLE_GRANULE) ||
 		    entries[i] > last ||
-		    entries[i] + EGM_TABLE_GRANULE - 1 < base ||
+		    entries[i] + EGM_RETIRED_TABLE_GRANULE - 1 < base ||
 		    (i && entries[i] == entries[i - 1])) {
 			(*dropped)++;
 			continue;
 		}
 		first = max(entries[i], base) - base;
-		end = min(entries[i] + EGM_TABLE_GRANULE - 1, last) - base + 1;
+		end = min(entries[i] + EGM_RETIRED_TABLE_GRANULE - 1, last) - base + 1;
 		if (n && pages[n - 1].offset + pages[n - 1].size == first) {
 			pages[n - 1].size += end - first;
 		} else {
@@ -73,14 +73,14 @@ size_t egm_table_parse(u64 *entries, size_t count, u64 base, u64 size,
 	}
 	return n;
 }
-EXPORT_SYMBOL_IF_KUNIT(egm_table_parse);
+EXPORT_SYMBOL_IF_KUNIT(egm_retired_table_parse);
 
 /*
  * Copy from physical memory. The claim fails for what is not firmware's to give: the
  * kernel's RAM, a region that guests write. And nothing is read where SRAT knows of
  * no memory: an access that nobody answers ends the kernel.
  */
-static int egm_table_copy(phys_addr_t from, void *to, size_t len)
+static int egm_retired_table_copy(phys_addr_t from, void *to, size_t len)
 {
 	void *va;
 
@@ -99,7 +99,7 @@ static int egm_table_copy(phys_addr_t from, void *to, size_t len)
 	return va ? 0 : -ENOMEM;
 }
 
-static int egm_table_unreadable(struct device *dev, phys_addr_t table, int ret)
+static int egm_retired_table_unreadable(struct device *dev, phys_addr_t table, int ret)
 {
 	dev_warn(dev, "retired pages unknown: table at %pa cannot be read (%pe), is it firmware's memory?\n",
 		 &table, ERR_PTR(ret));
@@ -107,7 +107,7 @@ static int egm_table_unreadable(struct device *dev, phys_addr_t table, int ret)
 }
 
 /**
- * egm_table_read - list what firmware has retired
+ * egm_retired_table_read - list what firmware has retired
  * @retired: the region's list, empty
  * @dev: the device to log for
  * @table: SPA of the table, 0 if there is none
@@ -120,7 +120,7 @@ static int egm_table_unreadable(struct device *dev, phys_addr_t table, int ret)
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int egm_table_read(struct egm_retired *retired, struct device *dev,
+int egm_retired_table_read(struct egm_retired *retired, struct device *dev,
 		   phys_addr_t table, phys_addr_t base, u64 size)
 {
 	size_t dropped, n, i;
@@ -132,21 +132,21 @@ int egm_table_read(struct egm_retired *retired, struct device *dev,
 		return 0;
 
 	if (!IS_ALIGNED(table, sizeof(u64)) ||
-	    check_add_overflow(table, sizeof(u64) * (1 + EGM_TABLE_MAX_ENTRIES), &end)) {
+	    check_add_overflow(table, sizeof(u64) * (1 + EGM_RETIRED_TABLE_MAX_ENTRIES), &end)) {
 		dev_warn(dev, "retired pages unknown: no table can be at %pa (firmware fault)\n",
 			 &table);
 		return 0;
 	}
 
-	ret = egm_table_copy(table, &count, sizeof(count));
+	ret = egm_retired_table_copy(table, &count, sizeof(count));
 	if (ret)
-		return egm_table_unreadable(dev, table, ret);
+		return egm_retired_table_unreadable(dev, table, ret);
 	if (!count)
 		return 0;
-	if (count > EGM_TABLE_MAX_ENTRIES) {
+	if (count > EGM_RETIRED_TABLE_MAX_ENTRIES) {
 		dev_warn(dev, "table of retired pages at %pa says %llu entries, reading %d (firmware fault)\n",
-			 &table, count, EGM_TABLE_MAX_ENTRIES);
-		count = EGM_TABLE_MAX_ENTRIES;
+			 &table, count, EGM_RETIRED_TABLE_MAX_ENTRIES);
+		count = EGM_RETIRED_TABLE_MAX_ENTRIES;
 	}
 
 	u64 *entries __free(kvfree) = kvmalloc_array(count, sizeof(*entries), GFP_KERNEL);
@@ -155,11 +155,11 @@ int egm_table_read(struct egm_retired *retired, struct device *dev,
 	if (!entries || !pages)
 		return -ENOMEM;
 
-	ret = egm_table_copy(table + sizeof(count), entries, count * sizeof(*entries));
+	ret = egm_retired_table_copy(table + sizeof(count), entries, count * sizeof(*entries));
 	if (ret)
-		return egm_table_unreadable(dev, table, ret);
+		return egm_retired_table_unreadable(dev, table, ret);
 
-	n = egm_table_parse(entries, count, base, size, pages, &dropped);
+	n = egm_retired_table_parse(entries, count, base, size, pages, &dropped);
 	if (dropped)
 		dev_warn_ratelimited(dev, "ignored %zu of %llu entries of the table of retired pages: unaligned, repeated, or not in the region (firmware fault)\n",
 				     dropped, count);

@@ -17,7 +17,7 @@
 #include <linux/string.h>
 
 #define BASE	0x10000000000ULL
-#define GRANULE	EGM_TABLE_GRANULE
+#define GRANULE	EGM_RETIRED_TABLE_GRANULE
 #define SIZE	(64ULL * GRANULE)
 
 enum { MODEL_TABLES = 100000, MODEL_ENTRIES = 24 };
@@ -42,7 +42,7 @@ static void expect_ranges(struct kunit *test, u64 base, u64 size, struct table t
 	int len = 0;
 
 	KUNIT_ASSERT_LE(test, table.count, ARRAY_SIZE(pages));
-	n = egm_table_parse(table.entries, table.count, base, size, pages, &dropped);
+	n = egm_retired_table_parse(table.entries, table.count, base, size, pages, &dropped);
 	KUNIT_EXPECT_EQ(test, dropped, bad);
 	for (i = 0; i < n; i++)
 		len += scnprintf(got + len, sizeof(got) - len, "%s%llu+%llu", i ? " " : "",
@@ -106,7 +106,7 @@ static void table_across_the_edge(struct kunit *test)
 	struct egm_retired_page pages[2];
 	size_t dropped, n;
 
-	n = egm_table_parse(entries, 2, BASE + SZ_4K, 4 * GRANULE, pages, &dropped);
+	n = egm_retired_table_parse(entries, 2, BASE + SZ_4K, 4 * GRANULE, pages, &dropped);
 	KUNIT_EXPECT_EQ(test, dropped, 0);
 	KUNIT_ASSERT_EQ(test, n, 2);
 	KUNIT_EXPECT_EQ(test, pages[0].offset, 0);
@@ -117,7 +117,7 @@ static void table_across_the_edge(struct kunit *test)
 
 static void table_full(struct kunit *test)
 {
-	size_t max = EGM_TABLE_MAX_ENTRIES, dropped, i;
+	size_t max = EGM_RETIRED_TABLE_MAX_ENTRIES, dropped, i;
 	u64 *entries = kunit_kcalloc(test, max, sizeof(*entries), GFP_KERNEL);
 	struct egm_retired_page *pages =
 		kunit_kcalloc(test, max, sizeof(*pages), GFP_KERNEL);
@@ -126,12 +126,12 @@ static void table_full(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	for (i = 0; i < max; i++)
 		entries[i] = BASE + 2 * (max - 1 - i) * GRANULE;
-	KUNIT_EXPECT_EQ(test, egm_table_parse(entries, max, BASE, 2 * max * GRANULE,
+	KUNIT_EXPECT_EQ(test, egm_retired_table_parse(entries, max, BASE, 2 * max * GRANULE,
 					      pages, &dropped), max);
 	KUNIT_EXPECT_EQ(test, dropped, 0);
 	for (i = 0; i < max; i++)
 		entries[i] = BASE + i * GRANULE;
-	KUNIT_EXPECT_EQ(test, egm_table_parse(entries, max, BASE, 2 * max * GRANULE,
+	KUNIT_EXPECT_EQ(test, egm_retired_table_parse(entries, max, BASE, 2 * max * GRANULE,
 					      pages, &dropped), 1);
 	KUNIT_EXPECT_EQ(test, pages[0].size, max * GRANULE);
 }
@@ -177,7 +177,7 @@ static void random_tables_against_model(struct kunit *test)
 			good += !want[j];
 			want[j] = 1;
 		}
-		n = egm_table_parse(entries, count, BASE, SIZE, pages, &dropped);
+		n = egm_retired_table_parse(entries, count, BASE, SIZE, pages, &dropped);
 		wrong += dropped != count - good;
 		for (i = 0; i < n; i++) {
 			/* In order, and not even touching the one before. */
@@ -192,7 +192,7 @@ static void random_tables_against_model(struct kunit *test)
 	}
 }
 
-static struct kunit_case egm_table_cases[] = {
+static struct kunit_case egm_retired_table_cases[] = {
 	KUNIT_CASE(table_in_order),
 	KUNIT_CASE(table_merged),
 	KUNIT_CASE(table_repeated),
@@ -205,9 +205,9 @@ static struct kunit_case egm_table_cases[] = {
 	{ }
 };
 
-static struct kunit_suite egm_table_suite = {
+static struct kunit_suite egm_retired_table_suite = {
 	.name = "nvgrace-egm-table",
-	.test_cases = egm_table_cases,
+	.test_cases = egm_retired_table_cases,
 };
 
-kunit_test_suite(egm_table_suite);
+kunit_test_suite(egm_retired_table_suite);

@@ -5,13 +5,13 @@
  * A block is in one of four states, and one thread changes it at a time:
  *
  *	      a thread takes it      it was zeroed      its owner maps it
- *	DIRTY ----------------> BUSY ------------> ZERO ----------------> USED
+ *	STALE ----------------> BUSY ------------> ZERO ----------------> USED
  *	  ^                                                                 |
  *	  +---------------- its owner's file is released -------------------+
  *
  * Only a block in state USED is mapped, so a thread that zeroes a block need not know
- * its owner. The state changes without a lock: DIRTY to BUSY by cmpxchg; BUSY to ZERO by
- * the thread that took the block; ZERO to USED and USED to DIRTY only on behalf of the
+ * its owner. The state changes without a lock: STALE to BUSY by cmpxchg; BUSY to ZERO by
+ * the thread that took the block; ZERO to USED and USED to STALE only on behalf of the
  * owner. A store of ZERO and one of USED are releases, paired with the acquire loads
  * of egm_scrub_state(): a thread that finds a block zero, and maps it, maps zeroes.
  *
@@ -38,7 +38,7 @@
 #include <linux/wait_bit.h>
 
 enum egm_scrub_state {
-	EGM_SCRUB_DIRTY,
+	EGM_SCRUB_STALE,
 	EGM_SCRUB_BUSY,
 	EGM_SCRUB_ZERO,
 	EGM_SCRUB_USED,
@@ -87,13 +87,13 @@ static enum egm_scrub_state egm_scrub_state(struct egm_scrub *scrub, unsigned lo
 	return smp_load_acquire(&scrub->state[block]);
 }
 
-/* Take a dirty block. The thread that succeeds zeroes it. */
-static bool egm_scrub_take(struct egm_scrub *scrub, unsigned long block)
+/* Take a stale block. The thread that succeeds zeroes it. */
+static bool egm_scrub_start_block(struct egm_scrub *scrub, unsigned long block)
 {
-	u8 dirty = EGM_SCRUB_DIRTY;
+	u8 stale = EGM_SCRUB_STALE;
 
-	return READ_ONCE(scrub->state[block]) == dirty &&
-	       try_cmpxchg(&scrub->state[block], &dirty, EGM_SCRUB_BUSY);
+	return READ_ONCE(scrub->state[block]) == stale &&
+	       try_cmpxchg(&scrub->state[block], &stale, EGM_SCRUB_BUSY);
 }
 
 /* Zero a part of a block; retired pages are skipped. */
@@ -122,12 +122,12 @@ static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
 	int ret;
 
 	ret = egm_scrub_memory(scrub, offset, min(offset + EGM_BLOCK_SIZE, scrub->size));
-	store_release_wake_up(&scrub->state[block], ret ? EGM_SCRUB_DIRTY : EGM_SCRUB_ZERO);
+	store_release_wake_up(&scrub->state[block], ret ? EGM_SCRUB_STALE : EGM_SCRUB_ZERO);
 	return ret;
 }
 
 /* Take a block for a worker, from each request in turn. */
-static bool egm_scrub_take_requested(struct egm_scrub *scrub, unsigned long *block)
+static bool egm_scrub_start_requested(struct egm_scrub *scrub, unsigned long *block)
 {
 	struct egm_scrub_request *request;
 
@@ -136,7 +136,7 @@ static bool egm_scrub_take_requested(struct egm_scrub *scrub, unsigned long *blo
 						   struct egm_scrub_request, node))) {
 		while (request->next < request->end) {
 			*block = request->next++;
-			if (egm_scrub_take(scrub, *block)) {
+			if (egm_scrub_start_block(scrub, *block)) {
 				list_move_tail(&request->node, &scrub->requests);
 				return true;
 			}
@@ -146,13 +146,13 @@ static bool egm_scrub_take_requested(struct egm_scrub *scrub, unsigned long *blo
 	return false;
 }
 
-static bool egm_scrub_take_ahead(struct egm_scrub *scrub, unsigned long *block)
+static bool egm_scrub_start_ahead(struct egm_scrub *scrub, unsigned long *block)
 {
-	unsigned long blocks = egm_scrub_blocks(scrub), at = READ_ONCE(scrub->cursor), n;
+	unsigned long blocks = egm_scrub_block_count(scrub), at = READ_ONCE(scrub->cursor), n;
 
 	for (n = 0; n < blocks; n++) {
 		*block = (at + n) % blocks;
-		if (egm_scrub_take(scrub, *block)) {
+		if (egm_scrub_start_block(scrub, *block)) {
 			WRITE_ONCE(scrub->cursor, *block + 1);
 			return true;
 		}
@@ -169,9 +169,9 @@ static void egm_scrub_work(struct work_struct *work)
 	unsigned long block;
 
 	while (!READ_ONCE(scrub->stopped)) {
-		if (!egm_scrub_take_requested(scrub, &block) &&
+		if (!egm_scrub_start_requested(scrub, &block) &&
 		    !(n < READ_ONCE(egm_scrub_workers) &&
-		      egm_scrub_take_ahead(scrub, &block)))
+		      egm_scrub_start_ahead(scrub, &block)))
 			return;
 		if (egm_scrub_block(scrub, block))
 			return;
@@ -180,7 +180,7 @@ static void egm_scrub_work(struct work_struct *work)
 }
 
 /**
- * egm_scrub_init - start with every block dirty
+ * egm_scrub_init - start with every block stale
  * @scrub: to initialize; zeroed memory
  * @retired: the region's list of pages that are not zeroed
  * @base: SPA of the region, page-aligned
@@ -206,8 +206,8 @@ int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 		INIT_WORK(&scrub->workers[i].work, egm_scrub_work);
 	}
 
-	BUILD_BUG_ON(EGM_SCRUB_DIRTY);	/* zeroed memory */
-	scrub->state = kvzalloc(egm_scrub_blocks(scrub), GFP_KERNEL);
+	BUILD_BUG_ON(EGM_SCRUB_STALE);	/* zeroed memory */
+	scrub->state = kvzalloc(egm_scrub_block_count(scrub), GFP_KERNEL);
 	return scrub->state ? 0 : -ENOMEM;
 }
 
@@ -232,7 +232,7 @@ static void egm_scrub_queue(struct egm_scrub *scrub, unsigned int count)
 }
 
 /**
- * egm_scrub_ahead - zero dirty blocks in the background
+ * egm_scrub_ahead - zero stale blocks in the background
  * @scrub: the region's
  *
  * Does nothing if the module parameter scrub_workers is 0, or after egm_scrub_stop().
@@ -300,7 +300,7 @@ static int egm_scrub_zero(struct egm_scrub *scrub, unsigned long block)
 		return -ENODEV;
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	if (!egm_scrub_take(scrub, block))
+	if (!egm_scrub_start_block(scrub, block))
 		return 0;
 	ret = egm_scrub_block(scrub, block);
 	cond_resched();
@@ -314,7 +314,7 @@ static int egm_scrub_use(struct egm_scrub *scrub, unsigned long block)
 
 	for (;;) {
 		switch (egm_scrub_state(scrub, block)) {
-		case EGM_SCRUB_DIRTY:
+		case EGM_SCRUB_STALE:
 			ret = egm_scrub_zero(scrub, block);
 			if (ret)
 				return ret;
@@ -342,7 +342,7 @@ static int egm_scrub_use_all(struct egm_scrub *scrub, unsigned long first, unsig
 
 	/* Blocks that no thread zeroes yet, before waiting for one of the others. */
 	for (block = first; block < end; block++) {
-		if (egm_scrub_state(scrub, block) != EGM_SCRUB_DIRTY)
+		if (egm_scrub_state(scrub, block) != EGM_SCRUB_STALE)
 			continue;
 		ret = egm_scrub_zero(scrub, block);
 		if (ret)
@@ -383,8 +383,8 @@ bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len)
  * @offset: first byte, from the region's start
  * @len: bytes, not 0; the range is inside the region
  *
- * Zeroes the dirty blocks below the range, all of which the caller must own. Takes no
- * lock if none is dirty. Workers help with more than one block.
+ * Zeroes the stale blocks below the range, all of which the caller must own. Takes no
+ * lock if none is stale. Workers help with more than one block.
  *
  * Context: may sleep, and waits for other threads that zero blocks of the range.
  * Return: 0; if a block had to be zeroed: -EINTR if a fatal signal is pending, -ENODEV
@@ -407,7 +407,7 @@ int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
 }
 
 /**
- * egm_scrub_dirty - make blocks dirty that lost their owner
+ * egm_scrub_mark_stale - make blocks stale that lost their owner
  * @scrub: the region's
  * @first: first block; none of them is mapped
  * @count: number of blocks
@@ -415,20 +415,20 @@ int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
  * Blocks that the owner never used stay zero.
  *
  * Context: any; the caller keeps others from owning the blocks until it returns.
- * Return: true if any block became dirty.
+ * Return: true if any block became stale.
  */
-bool egm_scrub_dirty(struct egm_scrub *scrub, unsigned long first, unsigned long count)
+bool egm_scrub_mark_stale(struct egm_scrub *scrub, unsigned long first, unsigned long count)
 {
 	unsigned long block;
-	bool dirty = false;
+	bool stale = false;
 
 	for (block = first; block < first + count; block++) {
 		if (READ_ONCE(scrub->state[block]) != EGM_SCRUB_USED)
 			continue;
-		WRITE_ONCE(scrub->state[block], EGM_SCRUB_DIRTY);
-		dirty = true;
+		WRITE_ONCE(scrub->state[block], EGM_SCRUB_STALE);
+		stale = true;
 	}
-	return dirty;
+	return stale;
 }
 
 /**
@@ -442,7 +442,7 @@ u64 egm_scrub_pending(struct egm_scrub *scrub)
 {
 	unsigned long block, count = 0;
 
-	for (block = 0; block < egm_scrub_blocks(scrub); block++)
+	for (block = 0; block < egm_scrub_block_count(scrub); block++)
 		count += egm_scrub_state(scrub, block) < EGM_SCRUB_ZERO;
 	return (u64)count * EGM_BLOCK_SIZE;
 }

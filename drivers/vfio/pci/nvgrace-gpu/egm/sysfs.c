@@ -20,7 +20,7 @@ struct egm_sysfs_gpu {
 	struct list_head node;
 };
 
-static struct egm_chardev *to_egm_chardev(struct device *dev)
+static struct egm_chardev *egm_sysfs_chardev(struct device *dev)
 {
 	return container_of(dev, struct egm_chardev, dev);
 }
@@ -29,14 +29,14 @@ static struct egm_chardev *to_egm_chardev(struct device *dev)
 static ssize_t egm_size_show(struct device *dev, struct device_attribute *attr,
 			     char *buf)
 {
-	return sysfs_emit(buf, "0x%llx\n", to_egm_chardev(dev)->region->size);
+	return sysfs_emit(buf, "0x%llx\n", egm_sysfs_chardev(dev)->region->size);
 }
 static DEVICE_ATTR_RO(egm_size);
 
 static ssize_t gpu_devices_show(struct device *dev, struct device_attribute *attr,
 				char *buf)
 {
-	struct egm_chardev *chardev = to_egm_chardev(dev);
+	struct egm_chardev *chardev = egm_sysfs_chardev(dev);
 	struct egm_sysfs_gpu *gpu;
 	int len = 0;
 
@@ -57,7 +57,7 @@ static DEVICE_ATTR_RO(numa_node);
 static ssize_t scrub_pending_show(struct device *dev,
 				  struct device_attribute *attr, char *buf)
 {
-	struct egm_region *region = to_egm_chardev(dev)->region;
+	struct egm_region *region = egm_sysfs_chardev(dev)->region;
 
 	return sysfs_emit(buf, "%llu\n", egm_scrub_pending(&region->scrub));
 }
@@ -66,7 +66,7 @@ static DEVICE_ATTR_RO(scrub_pending);
 static ssize_t retired_bytes_show(struct device *dev,
 				  struct device_attribute *attr, char *buf)
 {
-	struct egm_region *region = to_egm_chardev(dev)->region;
+	struct egm_region *region = egm_sysfs_chardev(dev)->region;
 
 	return sysfs_emit(buf, "%llu\n", egm_retired_bytes(&region->retired));
 }
@@ -77,7 +77,7 @@ static ssize_t retired_pages_show(struct device *dev, struct device_attribute *a
 				  char *buf)
 {
 	const size_t max = PAGE_SIZE / sizeof("0x1 0x1000"), line = sizeof("0x 0x\n...\n") + 2 * 16;
-	struct egm_region *region = to_egm_chardev(dev)->region;
+	struct egm_region *region = egm_sysfs_chardev(dev)->region;
 	size_t count, i;
 	int len = 0;
 

@@ -16,7 +16,7 @@
 #define EGM_MODULE	"/sys/module/nvgrace_egm"
 #define EGM_WORKERS	EGM_MODULE "/parameters/scrub_workers"
 #define EGM_GPU_DRIVER	"/sys/bus/pci/drivers/nvgrace_gpu_vfio_pci/"
-#define EGM_AUX_DRIVER	"/sys/bus/auxiliary/drivers/nvgrace_egm.nvgrace_egm/"
+#define EGM_AUX_DRIVER	"/sys/bus/auxiliary/drivers/nvgrace_egm/"
 #define EGM_MAX_GPUS	8
 
 static inline bool egm_gpu_is_bound(const char *gpu)

@@ -147,7 +147,7 @@ TEST_F(fail_nth, report_and_list)
 
 	/* Which can load the module to another place. */
 	ASSERT_TRUE(make_fresh(&f));
-	ASSERT_TRUE(symbol_range("egm_poison_pfn_to_pgoff", start, end, sizeof(start)));
+	ASSERT_TRUE(symbol_range("egm_memory_failure_pfn_to_pgoff", start, end, sizeof(start)));
 	ASSERT_EQ(0, egm_touch(f.p + at, 1));
 	require_caller(start, end);
 	arm(self->in.nth, 1);

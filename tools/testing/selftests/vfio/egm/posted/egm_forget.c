@@ -9,11 +9,11 @@
 #include <linux/module.h>
 
 /* Of the driver's poison.h. */
-void egm_poison_forget(void);
+void egm_memory_failure_forget(void);
 
 static int __init egm_forget_init(void)
 {
-	egm_poison_forget();
+	egm_memory_failure_forget();
 	return -ECANCELED;
 }
 module_init(egm_forget_init);
