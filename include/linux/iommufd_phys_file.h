@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Physical files: files whose driver owns physical memory without struct page, and lets
- * iommufd map it for DMA.
+ * Physical files: files of drivers that own physical memory without struct page, which
+ * iommufd can map for DMA.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -16,12 +16,12 @@ struct file_operations;
 
 /**
  * struct iommufd_phys_user - a range of a physical file that iommufd maps
- * @elm: for the provider, from a successful attach to detach
- * @revoke: unmap the range from every IOMMU page table, for good. On return no device
- *	    reaches it through one. A hardware queue in it has its physical address until
- *	    its owner destroys the queue: the memory must stay the file's until release.
- *	    It is idempotent. May sleep; the provider must not hold a lock that
- *	    it takes in attach or detach around anything but lists of users
+ * @elm: list entry for the provider, from a successful attach until detach
+ * @revoke: unmap the range from each IOMMU page table, permanently. On return no device can
+ *	    access the range through a page table. A hardware queue in the range keeps the
+ *	    physical address until its owner destroys the queue, so the memory must belong to
+ *	    the file until its release. Idempotent. May sleep. The provider may hold a lock
+ *	    that attach or detach takes only if that lock guards nothing but lists of users
  */
 struct iommufd_phys_user {
 	struct list_head elm;
@@ -30,21 +30,21 @@ struct iommufd_phys_user {
 
 /**
  * struct iommufd_phys_provider - a driver whose files are physical files
- * @fops: the file_operations of those files. Their owner is the provider's module, which
- *	  is therefore there as long as any of its files
- * @attach: return in *@phys the address of the first byte of the range @start, @len of
- *	    @file, which is physically contiguous, ordinary cacheable memory, and stays
- *	    the file's until its release. @start and @len are multiples of PAGE_SIZE, @len
- *	    is not 0, their sum may wrap. From its return on, or earlier, the provider may
- *	    call @user->revoke. Set *@phys before that. Return 0 or a negative errno,
- *	    which the ioctl returns; @user is then on no list, and no revoke is running
- * @detach: iommufd has unmapped the range and does not know @user after the return; waits
- *	    for a revoke in progress
- * @elm: for iommufd
+ * @fops: file_operations of the files. Their owner is the provider's module, so each open
+ *	  file holds the module
+ * @attach: set *@phys to the address of the first byte of the range @start, @len of @file.
+ *	    The range must be physically contiguous, ordinary cacheable memory that belongs to
+ *	    the file until its release. @start and @len are multiples of PAGE_SIZE, @len is not
+ *	    0, and their sum can wrap. The provider may call @user->revoke as soon as it has
+ *	    set *@phys. Return 0 or a negative errno, which the ioctl returns. After an error
+ *	    @user must be on no list, and no call of @user->revoke may be running
+ * @detach: iommufd has unmapped the range and frees @user after this callback returns. The
+ *	    callback waits for a running @user->revoke
+ * @elm: list entry for iommufd
  *
- * iommufd holds a reference to the file from before attach to after detach. Mappings of the
- * file are linear: offset in the file and vm_pgoff are the same. Both callbacks may sleep and
- * are called without locks of iommufd that @user->revoke takes.
+ * iommufd holds the file from before attach until after detach. A mapping of the file must be
+ * linear: vm_pgoff is the offset in the file. Both callbacks may sleep. iommufd calls them
+ * without the locks that @user->revoke takes.
  */
 struct iommufd_phys_provider {
 	const struct file_operations *fops;

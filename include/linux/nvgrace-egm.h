@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Contract between nvgrace-gpu-vfio-pci, which finds the EGM region of a Grace
- * socket, and nvgrace-egm, which gives it to user space.
+ * The contract between nvgrace-gpu-vfio-pci, which describes the EGM region of a Grace socket
+ * by an auxiliary device, and nvgrace-egm, the driver of that device.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -18,9 +18,9 @@ struct device;
 #define NVGRACE_EGM_DEVNAME	"egm"
 
 /*
- * Firmware numbers the proximity domain of a socket's EGM region socket + 4 when its
- * hypervisor mode is on. The socket is a 4-bit field of the GPU's PCI segment. In domains
- * 0 to 3 the mode is off, and the memory belongs to the host kernel.
+ * With its hypervisor mode on, firmware numbers the proximity domain of a socket's EGM region
+ * socket + 4. The socket is a 4-bit field of the GPU's PCI segment. In domains 0 to 3 the
+ * mode is off, and the memory belongs to the host kernel.
  */
 enum {
 	NVGRACE_EGM_PXM_FIRST	= 4,
@@ -31,7 +31,7 @@ enum {
 /**
  * struct nvgrace_egm_gpu - a bound GPU of the socket
  * @dev: the GPU's PCI device
- * @node: in &struct nvgrace_egm_info.gpus
+ * @node: entry in &struct nvgrace_egm_info.gpus
  */
 struct nvgrace_egm_gpu {
 	struct device *dev;
@@ -42,14 +42,14 @@ struct nvgrace_egm_gpu {
  * struct nvgrace_egm_info - the EGM region of one Grace socket
  * @base: SPA of the region's first byte, PAGE_SIZE aligned
  * @size: bytes, a non-zero multiple of PAGE_SIZE
- * @retired_table_pa: SPA of firmware's table of retired pages, unchecked; 0 if there is none
+ * @retired_table_pa: SPA of firmware's table of retired pages, unchecked; 0 without a table
  * @pxm: ACPI proximity domain of the region
- * @gpus: the socket's bound GPUs, guarded by the auxiliary device's device lock
+ * @gpus: the socket's bound GPUs, guarded by the device lock of the auxiliary device
  *
- * Platform data of the auxiliary device "nvgrace_gpu_vfio_pci.egm.<pxm>", whose
- * NUMA node is that of @pxm. There from before the device's probe to after its
- * remove; what comes before @gpus is constant. The creator has seen to it that the range is
- * neither System RAM nor part of another region.
+ * Platform data of the auxiliary device "nvgrace_gpu_vfio_pci.egm.<pxm>", whose NUMA node is
+ * the node of @pxm. The structure is valid from before probe until after remove, and constant
+ * but for @gpus. The creator has checked that the range overlaps neither System RAM nor
+ * another region.
  */
 struct nvgrace_egm_info {
 	phys_addr_t base;
@@ -63,11 +63,11 @@ struct nvgrace_egm_info {
  * struct nvgrace_egm_driver - an auxiliary driver for EGM regions
  * @adrv: the auxiliary driver
  * @gpu_bound: a GPU was added to &struct nvgrace_egm_info.gpus
- * @gpu_unbound: a GPU is about to be removed from it
+ * @gpu_unbound: a GPU is about to be removed from &struct nvgrace_egm_info.gpus
  *
- * Only such a driver may bind to the device. The callbacks come under the device
- * lock, to a device that is bound; GPUs that are there at probe are found in the
- * list. They may sleep and cannot fail.
+ * Only a driver of this type may bind to the device, as with &struct iidc_rdma_core_auxiliary_drv.
+ * The callbacks run under the device lock of a bound device. They can sleep and cannot fail.
+ * The list of GPUs holds the GPUs that were bound before probe.
  */
 struct nvgrace_egm_driver {
 	struct auxiliary_driver adrv;

@@ -25,8 +25,8 @@ kernel_is_quiet() {
 }
 
 # said GPU PATTERN - did the kernel log say this of the GPU?
-said() { dmesg | grep "$1: no EGM" | tee /dev/stderr | grep -q "$2"; }
-said_nothing() { ! dmesg | grep -q "$1: no EGM"; }
+said() { dmesg | grep "$1: .*no EGM" | tee /dev/stderr | grep -q "$2"; }
+said_nothing() { ! dmesg | grep -q "$1: .*no EGM"; }
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")"; }
 bound() { [ "$(driver_of "$1")" = nvgrace_gpu_vfio_pci ]; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Insertions into mm: the owner of a PFN range is told of each bad page in it. */
+/* Insertions into mm: tell the owner of a PFN range of each poisoned page in the range. */
 
 /* [mm failure tells] */
 			if (pfn_space->memory_failure)
@@ -13,7 +13,7 @@ static bool pfn_has_address_space(unsigned long pfn)
 }
 
 /* [mm failure beside RAM] */
-	/* RAM in the same memory section can give such a frame a struct page. */
+	/* A frame of a registered range has a struct page if its section includes RAM. */
 	if (pfn_has_address_space(pfn)) {
 		put_ref_page(pfn, flags);
 		res = memory_failure_pfn(pfn, flags);

@@ -2,10 +2,10 @@
 /*
  * Map files whose driver owns physical memory without struct page.
  *
- * There is nothing to pin. The driver returns one physical range, which is its file's until
- * the file is released, and iommufd holds the file for as long as it maps the range. The
- * range is tracked like that of a dma-buf, so that the driver can revoke it; but it is
- * memory, and mapped cacheable.
+ * Such memory cannot be pinned. The driver returns one physical range, which belongs to the
+ * file until its release, and iommufd holds the file while it maps the range. iommufd tracks
+ * the range like a range of a dma-buf, so that the driver can revoke it. Unlike a dma-buf, the
+ * range is mapped cacheable.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -24,10 +24,10 @@
 
 /**
  * struct iopt_phys_file - a range of a physical file, for one struct iopt_pages
- * @user: known to the provider from attach to detach
- * @provider: of @file
- * @file: the file, held
- * @pages: the pages structure that has this range
+ * @user: the provider's handle, from attach until detach
+ * @provider: provider of @file
+ * @file: the file, with a reference
+ * @pages: the pages structure of the range
  */
 struct iopt_phys_file {
 	struct iommufd_phys_user user;
@@ -54,7 +54,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_register_phys_provider, "IOMMUFD");
 
 /**
  * iommufd_unregister_phys_provider - undo iommufd_register_phys_provider()
- * @provider: the driver, which has no open file
+ * @provider: the driver; none of its files is open
  *
  * Context: may sleep.
  */
@@ -65,7 +65,7 @@ void iommufd_unregister_phys_provider(struct iommufd_phys_provider *provider)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_unregister_phys_provider, "IOMMUFD");
 
-/* The provider of @file, which stays as long as the file; NULL if there is none. */
+/* Find the provider of @file. The open file holds the provider's module. */
 static struct iommufd_phys_provider *iommufd_phys_provider_of(struct file *file)
 {
 	struct iommufd_phys_provider *provider;
@@ -110,20 +110,20 @@ iopt_phys_file_attach(struct iommufd_phys_provider *provider, struct file *file,
 	pages = iopt_alloc_file_pages(file, start_byte, start, length, writable);
 	if (IS_ERR(pages))
 		return pages;
-	/* What a batch of PFNs counts with */
+	/* struct pfn_batch counts PFNs in a u32 */
 	if (pages->npages > U32_MAX) {
 		iopt_put_pages(pages);
 		return ERR_PTR(-EINVAL);
 	}
 
 	/*
-	 * A provider can revoke under a lock that user space can make it take in a fault,
-	 * below mmap_lock. Pages that are pinned take mmap_lock under this mutex; these
-	 * do not.
+	 * A provider can call revoke, which takes this mutex, under a lock that it also
+	 * takes in a fault, below mmap_lock. Other pages take mmap_lock under their mutex to
+	 * pin; pages of a physical file do not. So they have a lock class of their own.
 	 */
 	lockdep_set_class(&pages->mutex, &pages_phys_mutex_key);
 
-	/* Its reference to the file is now the one of phys_file. */
+	/* phys_file now owns the reference that pages had to the file. */
 	phys_file->provider = provider;
 	phys_file->file = file;
 	phys_file->pages = pages;
@@ -132,7 +132,7 @@ iopt_phys_file_attach(struct iommufd_phys_provider *provider, struct file *file,
 
 	memset(&pages->dmabuf, 0, sizeof(pages->dmabuf));
 	INIT_LIST_HEAD(&pages->dmabuf.tracker);
-	/* Not 0 before attach: that means revoked, which the provider can do inside it. */
+	/* 0 means revoked. Set the length before attach, in which the provider can revoke. */
 	pages->dmabuf.phys.len = pages->npages * PAGE_SIZE;
 	pages->account_mode = IOPT_PAGES_ACCOUNT_NONE;
 	pages->type = IOPT_ADDRESS_DMABUF;
@@ -149,16 +149,16 @@ iopt_phys_file_attach(struct iommufd_phys_provider *provider, struct file *file,
 }
 
 /**
- * iopt_alloc_phys_file_pages() - Make pages of a range of a file, if it is a physical file
+ * iopt_alloc_phys_file_pages() - Allocate pages for a range of a physical file
  * @file: the file
- * @start_byte: bytes of the range's first page before the range
- * @start: first byte of the range in the file
- * @length: bytes of the range; the caller has checked that it does not wrap
- * @writable: devices may write to it
+ * @start_byte: bytes of the first page that are before the range
+ * @start: first byte of the range, as offset in the file
+ * @length: bytes of the range; the caller has checked that the range does not wrap
+ * @writable: devices may write to the range
  *
- * Context: may sleep, for long if the provider has to prepare the memory.
- * Return: the pages; NULL if the file has no provider; ERR_PTR: -EACCES if the file is not
- * open for that, -EINVAL for a range that is too long, -ENOMEM, or the provider's errno.
+ * Context: may sleep, for long if the provider must prepare the memory.
+ * Return: the pages; NULL if the file has no provider; ERR_PTR: -EACCES if the file was not
+ * opened for the access, -EINVAL if the range is too long, -ENOMEM, or the provider's errno.
  */
 struct iopt_pages *iopt_alloc_phys_file_pages(struct file *file,
 					      unsigned long start_byte,
@@ -177,7 +177,7 @@ struct iopt_pages *iopt_alloc_phys_file_pages(struct file *file,
 				     writable);
 }
 
-/* The file that a range of addresses maps, if it is one VMA's; and from where on. */
+/* Find the file that a range of addresses maps, if one VMA maps it, and the offset in it. */
 static struct file *iopt_phys_file_at(unsigned long addr, unsigned long length,
 				      bool writable, u64 *start)
 {
@@ -197,14 +197,14 @@ static struct file *iopt_phys_file_at(unsigned long addr, unsigned long length,
 }
 
 /**
- * iopt_alloc_phys_user_pages() - Make pages of addresses that map a physical file
+ * iopt_alloc_phys_user_pages() - Allocate pages for addresses that map a physical file
  * @uptr: first address
  * @length: bytes
- * @writable: devices may write to it
+ * @writable: devices may write to the range
  *
- * Context: may sleep, for long if the provider has to prepare the memory; takes mmap_lock.
+ * Context: may sleep, for long if the provider must prepare the memory; takes mmap_lock.
  * Return: the pages; NULL if the range is not inside one mapping of a physical file that
- * allows the access; ERR_PTR as of iopt_alloc_phys_file_pages().
+ * allows the access; ERR_PTR with an errno of iopt_alloc_phys_file_pages().
  */
 struct iopt_pages *iopt_alloc_phys_user_pages(void __user *uptr,
 					      unsigned long length,
@@ -227,8 +227,8 @@ struct iopt_pages *iopt_alloc_phys_user_pages(void __user *uptr,
 }
 
 /**
- * iopt_phys_file_release() - Let go of a range
- * @phys_file: the range, which is mapped nowhere
+ * iopt_phys_file_release() - Detach a range, and drop its reference to the file
+ * @phys_file: the range, which is not mapped
  */
 void iopt_phys_file_release(struct iopt_phys_file *phys_file)
 {
@@ -238,17 +238,17 @@ void iopt_phys_file_release(struct iopt_phys_file *phys_file)
 }
 
 /**
- * iopt_phys_file_lock() - Keep a range of a physical file from being unmapped
- * @iopt: where it is mapped
+ * iopt_phys_file_lock() - Prevent the unmapping of a range of a physical file
+ * @iopt: page table that maps the range
  * @iova: first address
  * @length: bytes
  * @phys: set to the physical address of @iova
  *
- * For hardware that is given the physical address. Revocation does not reach it, but the
- * memory stays the file's until the range is unlocked and unmapped.
+ * For hardware that accesses memory by physical address. Revocation does not stop such
+ * hardware, but the memory belongs to the file until the range is unlocked and unmapped.
  *
- * Return: 0; -ENOENT if @iova is no address of a physical file; -EFAULT if the range is
- * not inside one mapping; -EPERM if the mapping is not readable; -ENODEV if it was revoked.
+ * Return: 0; -ENOENT if @iova does not map a physical file; -EFAULT if the range is not
+ * inside one mapping; -EPERM if the mapping is not readable; -ENODEV if the range was revoked.
  */
 int iopt_phys_file_lock(struct io_pagetable *iopt, unsigned long iova,
 			unsigned long length, phys_addr_t *phys)
@@ -276,8 +276,8 @@ int iopt_phys_file_lock(struct io_pagetable *iopt, unsigned long iova,
 
 /**
  * iopt_phys_file_unlock() - Undo iopt_phys_file_lock()
- * @iopt: where the range is mapped
- * @iova: its first address
+ * @iopt: page table that maps the range
+ * @iova: first address of the range
  */
 void iopt_phys_file_unlock(struct io_pagetable *iopt, unsigned long iova)
 {

@@ -38,7 +38,7 @@ qemu_says() {
 }
 check "share=off is refused" qemu_says 'Invalid argument' \
 	-object memory-backend-file,id=m0,mem-path=/dev/egm4,size=256M,share=off
-check "the kernel says what to do" sh -c 'dmesg | tail -n 20 | grep "share=on"'
+check "the kernel says what to do" sh -c 'dmesg | tail -n 20 | grep "use MAP_SHARED"'
 # QEMU asks the size by SEEK_END: the driver need not refuse.
 too_large() {
 	qemu_says 'size.*exceeds\|too small\|larger than\|does not match' -m 4096M \

@@ -24,7 +24,7 @@ else
 fi
 check "as many bytes" bytes_are egm4 $((5 * g))
 check "one line says what was ignored" \
-	[ "$(dmesg | grep -c 'egm.4: ignored 5 of 10 entries')" = 1 ]
+	[ "$(dmesg | grep -c 'egm.4: .*ignored 5 of 10 entries')" = 1 ]
 check "a zeroed table is an empty list" list_is egm5
 check "no word about it" sh -c '! dmesg | grep "egm.5:.*retired"'
 

@@ -8,7 +8,7 @@
 	struct list_head	files;		/* struct vfio_dma_file */
 
 /* [type1 one file] */
-/* A file that gave PFNs to a mapping, and has set FOP_PFNMAP_REF */
+/* A file whose PFNs a vfio_dma maps, and whose driver has set FOP_PFNMAP_REF */
 struct vfio_dma_file {
 	struct list_head	next;
 	struct file		*file;
@@ -19,7 +19,7 @@ struct vfio_dma_file {
  * PFNs of a VM_PFNMAP VMA have no page to pin.  The translation outlives munmap, close
  * and exit, so hold the file that owns the PFNs until the mapping is removed.
  *
- * Only files whose driver has set FOP_PFNMAP_REF: a vfio device's file holds its group
+ * Hold only files whose driver has set FOP_PFNMAP_REF: a vfio device's file holds its group
  * and container, which would never be released if a BAR mapped here held the file.
  */
 static int vfio_dma_hold_file(struct vfio_dma *dma, struct vm_area_struct *vma)
@@ -30,7 +30,7 @@ static int vfio_dma_hold_file(struct vfio_dma *dma, struct vm_area_struct *vma)
 	if (!file || !(file->f_op->fop_flags & FOP_PFNMAP_REF))
 		return 0;
 
-	/* The first entry is the file of the pages before, nearly always. */
+	/* Most pages follow a page of the same file, whose entry is the first. */
 	list_for_each_entry(held, &dma->files, next) {
 		if (held->file == file) {
 			list_move(&held->next, &dma->files);
@@ -47,7 +47,7 @@ static int vfio_dma_hold_file(struct vfio_dma *dma, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* The mapping is in no IOMMU any more, and IOTLBs are flushed. */
+/* Call after the mapping was removed from each IOMMU, and the IOTLBs were flushed. */
 static void vfio_dma_put_files(struct vfio_dma *dma)
 {
 	struct vfio_dma_file *held, *tmp;

@@ -3,8 +3,8 @@
 
 /* [type1 flag] */
 /*
- * Memory that VM_PFNMAP mappings of the file map belongs to the file until its release,
- * so that a reference to the file is one to those PFNs. Not for files that can hold
- * other files: the holder of the reference could be among them.
+ * The PFNs that VM_PFNMAP mappings of the file map belong to the file until its release:
+ * a reference to the file is a reference to the PFNs. Not for a file that holds other
+ * files, because the holder of the reference could be one of them.
  */
 #define FOP_PFNMAP_REF		((__force fop_flags_t)(1 << 9))

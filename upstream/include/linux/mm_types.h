@@ -3,7 +3,7 @@
 
 /* [mm fault flag] */
 	/**
-	 * @FAULT_FLAG_HWPOISON: For fixup_user_fault() alone: return -EHWPOISON, not
-	 *			 -EFAULT, for memory that is poisoned.
+	 * @FAULT_FLAG_HWPOISON: Only for fixup_user_fault(): return -EHWPOISON instead of
+	 *			 -EFAULT for poisoned memory.
 	 */
 	FAULT_FLAG_HWPOISON =		1 << 13,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Insertions into KVM: a guest is told of poison in memory without pages. */
+/* Insertions into KVM: tell a guest of poison in memory without struct pages. */
 
 /* [kvm asks for poison] */
 				     FAULT_FLAG_HWPOISON |

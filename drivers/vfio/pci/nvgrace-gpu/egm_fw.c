@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The EGM properties of a GPU: read once, believed only after checking.
+ * The EGM properties that firmware gives a GPU, which are untrusted input.
  *
- * Firmware publishes the same properties in modes where the range they name is
- * memory that the running kernel uses: with hypervisor mode off, and in a guest
- * whose virtual firmware passes them on. A driver that trusts them hands out, and
- * zeroes, the kernel's own memory.
+ * Firmware also publishes the properties where the range belongs to the running kernel: with
+ * its hypervisor mode off, and in a guest whose virtual firmware passes them on. A driver that
+ * trusts the properties zeroes the kernel's own memory.
+ *
+ * egm_socket.c compares the properties of GPUs and sockets. nvgrace-egm checks firmware's
+ * table of retired pages (egm/retired_table.c).
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -21,20 +23,21 @@
 #include <linux/property.h>
 
 #ifdef MAX_PHYSMEM_BITS
-#define EGM_PHYS_MASK	(BIT_ULL(MAX_PHYSMEM_BITS) - 1)
+#define EGM_FW_PHYS_MASK	(BIT_ULL(MAX_PHYSMEM_BITS) - 1)
 #else
-#define EGM_PHYS_MASK	((u64)type_max(phys_addr_t))
+#define EGM_FW_PHYS_MASK	((u64)type_max(phys_addr_t))
 #endif
 
 /**
  * egm_fw_read - read the EGM properties of a GPU
  * @dev: the GPU
- * @props: filled in on success, untouched otherwise
+ * @props: set on success, unchanged otherwise
+ *
+ * Without a valid property for the table of retired pages, the region has no table.
  *
  * Context: may sleep.
- * Return: 0; -ENOENT if firmware says that there is no EGM here, by absence of
- * the base property or a base or size of 0; -EINVAL if a further property is
- * missing or not a number. Without that of retired pages there are none.
+ * Return: 0; -ENOENT if the socket has no EGM, because the base property is absent, or the
+ * base or the size is 0; -EINVAL if another property is absent or not a 64-bit number.
  */
 int egm_fw_read(struct device *dev, struct egm_fw_props *props)
 {
@@ -53,7 +56,7 @@ int egm_fw_read(struct device *dev, struct egm_fw_props *props)
 	if (device_property_present(dev, "nvidia,egm-retired-pages-data-base") &&
 	    device_property_read_u64(dev, "nvidia,egm-retired-pages-data-base",
 				     &p.retired_table_pa))
-		dev_warn_ratelimited(dev, "retired pages unknown: nvidia,egm-retired-pages-data-base is no number (firmware fault)\n");
+		dev_warn_ratelimited(dev, FW_BUG "retired pages unknown: nvidia,egm-retired-pages-data-base is not a 64-bit number\n");
 
 	*props = p;
 	return 0;
@@ -61,15 +64,15 @@ int egm_fw_read(struct device *dev, struct egm_fw_props *props)
 EXPORT_SYMBOL_IF_KUNIT(egm_fw_read);
 
 /**
- * egm_fw_check_gpu - is a region apart from the memory of a GPU?
- * @props: what egm_fw_read() returned, checked by egm_fw_check()
- * @gpu: any device; one whose firmware node does not describe GPU memory has none
+ * egm_fw_check_gpu - check that a region does not overlap the memory of a GPU
+ * @props: properties that egm_fw_check() accepted
+ * @gpu: any device; a device without properties of GPU memory has none
  *
- * Memory of a GPU is given out with the GPU: a region that overlaps it would reach
- * another owner, and be zeroed under it.
+ * A GPU's memory is assigned with the GPU. A region that overlaps it would give the memory to
+ * a second owner, and zero it under the first one.
  *
  * Context: may sleep.
- * Return: 0; -EBUSY if the two overlap.
+ * Return: 0; -EBUSY if the region overlaps the memory.
  */
 int egm_fw_check_gpu(const struct egm_fw_props *props, struct device *gpu)
 {
@@ -85,43 +88,43 @@ int egm_fw_check_gpu(const struct egm_fw_props *props, struct device *gpu)
 EXPORT_SYMBOL_IF_KUNIT(egm_fw_check_gpu);
 
 /**
- * egm_fw_check - decide whether a region can be given to user space
- * @props: what egm_fw_read() returned
- * @why: on error, set to the reason in words, for the log
+ * egm_fw_check - check that the range of a region can be given to user space
+ * @props: properties that egm_fw_read() returned
+ * @why: on error set to the reason, for the log
  *
  * Context: may sleep; takes the resource lock.
- * Return: 0; -ERANGE for a proximity domain that is no EGM one; -EOVERFLOW for a
- * range that wraps or exceeds the physical address space; -EINVAL for one that is
- * empty or not aligned to pages; -EBUSY for one that holds System RAM.
+ * Return: 0; -ERANGE if the proximity domain cannot be one of EGM; -EOVERFLOW if the range
+ * wraps or exceeds the physical address space; -EINVAL if the range is empty or not aligned
+ * to pages; -EBUSY if the range includes System RAM.
  */
 int egm_fw_check(const struct egm_fw_props *props, const char **why)
 {
 	u64 last;
 
 	if (props->pxm < NVGRACE_EGM_PXM_FIRST || props->pxm > NVGRACE_EGM_PXM_LAST) {
-		*why = "no proximity domain of EGM, is the firmware's hypervisor mode on?";
+		*why = "not a proximity domain of EGM, is the firmware's hypervisor mode on?";
 		return -ERANGE;
 	}
 
 	if (!props->size) {
-		*why = "it is empty";
+		*why = FW_BUG "the range is empty";
 		return -EINVAL;
 	}
 
 	if (check_add_overflow(props->base, props->size - 1, &last) ||
-	    last > EGM_PHYS_MASK) {
-		*why = "it ends beyond the physical address space";
+	    last > EGM_FW_PHYS_MASK) {
+		*why = FW_BUG "the range ends beyond the physical address space";
 		return -EOVERFLOW;
 	}
 
 	if (!PAGE_ALIGNED(props->base) || !PAGE_ALIGNED(props->size)) {
-		*why = "its base or size is not a multiple of the page size";
+		*why = "the base or the size is not a multiple of the page size";
 		return -EINVAL;
 	}
 
 	if (region_intersects(props->base, props->size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT) {
-		*why = "it holds System RAM, is the firmware's hypervisor mode on?";
+		*why = "the range includes System RAM, is the firmware's hypervisor mode on?";
 		return -EBUSY;
 	}
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grace sockets: one auxiliary device for the EGM region that several GPUs share.
+ * Grace sockets: one auxiliary device for the EGM region that the GPUs of a socket share.
  *
- * The region belongs to the socket, not to a GPU, and a socket's GPUs come and go
- * in any order. So the auxiliary device exists from the first GPU bound to the
- * last one unbound, and its parent is a device of this module's own: a child may
- * not sit below a GPU that can be unbound while its sibling lives.
+ * The region belongs to the socket, and the socket's GPUs are bound and unbound in any order.
+ * The auxiliary device exists from the first bind to the last unbind. Its parent is a faux
+ * device of this module, because a child device must not sit below a GPU that can be unbound
+ * while another GPU of the socket stays bound.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -23,23 +23,22 @@
 #include <linux/string.h>
 
 /*
- * One entry per socket with at least one GPU. The lock covers the list, every
- * socket's GPUs, and the adding and deleting of auxiliary devices, so that for one
- * proximity domain there is never more than one. It is taken below the PCI
- * device's lock, or vfio's lock of a device set, and above the auxiliary device's;
- * nothing in nvgrace-egm may call back into this file.
+ * Guards the list of sockets, the GPUs of each socket, and the creation and removal of
+ * auxiliary devices, so that a proximity domain never has two. Nests in the device lock of
+ * the GPU, or the lock of its VFIO device set. The device lock of the auxiliary device nests
+ * in this lock, so nvgrace-egm must not call this file.
  */
 static DEFINE_MUTEX(egm_sockets_lock);
 static LIST_HEAD(egm_sockets);
 
 /**
  * struct egm_socket - a Grace socket with at least one bound GPU
- * @info: its region, for the driver of @adev
- * @props: what the first GPU's firmware node said
- * @parent: the auxiliary device's parent
- * @adev: the region's device. The driver core's own helper makes it, so that no
- *	  late release runs in this module, which may be gone by then
- * @node: in egm_sockets
+ * @info: description of the region, platform data of @adev
+ * @props: properties of the first GPU
+ * @parent: parent of @adev
+ * @adev: the auxiliary device of the region. The driver core allocates and releases the
+ *	  device, because its last reference can be dropped after this module was unloaded
+ * @node: entry in egm_sockets
  */
 struct egm_socket {
 	struct nvgrace_egm_info info;
@@ -50,8 +49,8 @@ struct egm_socket {
 };
 
 /*
- * The first GPU is in the list before the device is there: a region always has a
- * GPU, also in the uevent that announces it.
+ * The list has the first GPU before the device is added, so that the uevent that announces
+ * the region finds a GPU.
  */
 static struct egm_socket *egm_socket_create(const struct egm_fw_props *props,
 					    struct nvgrace_egm_gpu *gpu)
@@ -66,7 +65,7 @@ static struct egm_socket *egm_socket_create(const struct egm_fw_props *props,
 	socket->parent = faux_device_create(name, NULL, NULL);
 	if (!socket->parent)
 		return NULL;
-	/* The auxiliary device takes its NUMA node from its parent. */
+	/* The auxiliary device inherits the NUMA node of its parent. */
 	if (IS_ENABLED(CONFIG_ACPI_NUMA))
 		set_dev_node(&socket->parent->dev, pxm_to_node(props->pxm));
 
@@ -98,7 +97,7 @@ static void egm_socket_destroy(struct egm_socket *socket)
 	kfree(socket);
 }
 
-/* Tell the region's driver, if there is one, of a GPU that comes or goes. */
+/* Add a GPU to its socket, and tell the region's driver if one is bound. */
 static void egm_socket_add_gpu(struct egm_socket *socket,
 			       struct nvgrace_egm_gpu *gpu)
 {
@@ -121,7 +120,7 @@ static void egm_socket_remove_gpu(struct egm_socket *socket,
 	list_del(&gpu->node);
 }
 
-/* Of all GPUs that are there, bound or not: who binds first must not matter. */
+/* Check all GPUs, bound or not: the result must not depend on the order of binds. */
 static int egm_socket_check_gpus(const struct egm_fw_props *props)
 {
 	struct pci_dev *pdev = NULL;
@@ -140,8 +139,8 @@ static int egm_socket_check_gpus(const struct egm_fw_props *props)
 }
 
 /*
- * Count @gpu in at the socket that @props belong to, and make that if there is
- * none. All GPUs of a socket must have the same properties, to the letter.
+ * Add @gpu to its socket, and create the socket for the first GPU. All GPUs of a socket must
+ * have equal properties.
  */
 static int egm_socket_join(const struct egm_fw_props *props,
 			   struct nvgrace_egm_gpu *gpu, const char **why)
@@ -155,13 +154,13 @@ static int egm_socket_join(const struct egm_fw_props *props,
 		if (socket->props.pxm != props->pxm)
 			continue;
 		if (memcmp(&socket->props, props, sizeof(*props))) {
-			*why = "another GPU of its socket named a different one (firmware fault)";
+			*why = FW_BUG "another GPU of its socket describes a different region";
 			return -EEXIST;
 		}
-		/* It may have come after the socket's first GPU. */
+		/* The GPU can have been plugged in after the check of the socket's first GPU. */
 		ret = egm_fw_check_gpu(props, gpu->dev);
 		if (ret) {
-			*why = "it overlaps the memory of this GPU (firmware fault)";
+			*why = FW_BUG "the range overlaps the memory of this GPU";
 			return ret;
 		}
 		egm_socket_add_gpu(socket, gpu);
@@ -174,14 +173,14 @@ static int egm_socket_join(const struct egm_fw_props *props,
 
 	ret = egm_socket_check_gpus(props);
 	if (ret) {
-		*why = "it overlaps the memory of a GPU (firmware fault)";
+		*why = FW_BUG "the range overlaps the memory of a GPU";
 		return ret;
 	}
 
 	list_for_each_entry(socket, &egm_sockets, node) {
 		if (props->base < socket->props.base + socket->props.size &&
 		    socket->props.base < props->base + props->size) {
-			*why = "it overlaps the region of another socket (firmware fault)";
+			*why = FW_BUG "the range overlaps the region of another socket";
 			return -EBUSY;
 		}
 	}
@@ -194,13 +193,13 @@ static int egm_socket_join(const struct egm_fw_props *props,
 }
 
 /**
- * nvgrace_egm_gpu_bound - count a GPU in, with its socket's EGM region
- * @pdev: the GPU, registered with vfio
+ * nvgrace_egm_gpu_bound - add a GPU to its socket
+ * @pdev: the GPU, which is registered with VFIO
  *
- * The first GPU of a socket makes the region's auxiliary device. Trouble is
- * logged and never fails the caller: the GPU is assignable without EGM.
+ * The first GPU of a socket creates the auxiliary device of the region. An error is logged
+ * and does not fail the caller, because a GPU can be assigned without EGM.
  *
- * Context: may sleep, under the device lock of @pdev.
+ * Context: may sleep; called under the device lock of @pdev.
  */
 void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
 {
@@ -212,7 +211,7 @@ void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
 	if (ret == -ENOENT)
 		return;
 	if (ret) {
-		pci_warn(pdev, "no EGM: firmware gives only some of the nvidia,egm-* properties\n");
+		pci_warn(pdev, FW_BUG "no EGM: only some of the nvidia,egm-* properties are valid\n");
 		return;
 	}
 
@@ -226,14 +225,14 @@ void nvgrace_egm_gpu_bound(struct pci_dev *pdev)
 	guard(mutex)(&egm_sockets_lock);
 	ret = egm_socket_join(&props, gpu, &why);
 	if (ret) {
-		pci_warn(pdev, "no EGM: region at %#llx, %#llx bytes, PXM %llu refused (%pe): %s\n",
-			 props.base, props.size, props.pxm, ERR_PTR(ret), why);
+		pci_warn(pdev, "no EGM: region [mem %#010llx-%#010llx] of PXM %llu refused (%pe): %s\n",
+			 props.base, props.base + props.size - 1, props.pxm, ERR_PTR(ret), why);
 		return;
 	}
 	retain_and_null_ptr(gpu);
 }
 
-/* The entry of a GPU that counts, and its socket. */
+/* Find the list entry of a GPU, and its socket. A refused GPU has no entry. */
 static struct nvgrace_egm_gpu *egm_socket_find_gpu(struct pci_dev *pdev,
 						   struct egm_socket **found)
 {
@@ -254,13 +253,13 @@ static struct nvgrace_egm_gpu *egm_socket_find_gpu(struct pci_dev *pdev,
 }
 
 /**
- * nvgrace_egm_gpu_unbound - count a GPU out
- * @pdev: a GPU, unregistered from vfio
+ * nvgrace_egm_gpu_unbound - remove a GPU from its socket
+ * @pdev: the GPU, which was unregistered from VFIO
  *
- * The last GPU of a socket takes the auxiliary device with it. Does nothing for a
- * GPU that nvgrace_egm_gpu_bound() could not place.
+ * The last GPU of a socket removes the auxiliary device. The function does nothing for a GPU
+ * that nvgrace_egm_gpu_bound() did not add.
  *
- * Context: may sleep, under the device lock of @pdev.
+ * Context: may sleep; called under the device lock of @pdev.
  */
 void nvgrace_egm_gpu_unbound(struct pci_dev *pdev)
 {

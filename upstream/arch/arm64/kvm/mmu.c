@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Insertions into KVM of arm64: dirty pages of cacheable PFN mappings are logged. */
+/* Insertions into KVM of arm64: KVM logs dirty pages of cacheable PFN mappings. */
 
 /* [kvm logs cacheable memory] */
 			/* A device changes its memory without the guest's stores. */

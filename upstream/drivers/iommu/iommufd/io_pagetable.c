@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Insertions into iommufd: a physical file is looked for before pages are pinned. */
+/* Insertions into iommufd: look for a physical file before pages are pinned. */
 
 /* [iommufd map by address] */
 	pages = iopt_alloc_phys_user_pages(uptr, length,

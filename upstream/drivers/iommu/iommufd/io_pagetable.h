@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Insertions into iommufd: a range of a physical file is tracked and revoked as the
- * range of a dma-buf is.
+ * Insertions into iommufd: track and revoke a range of a physical file like a range of a
+ * dma-buf.
  */
 
 /* [iommufd include] */
 #include "phys_file.h"
 
 /* [iommufd file of a range] */
-	/* Of IOMMU_IOAS_MAP_FILE of a physical file; NULL for a dma-buf */
+	/* Set for a range of a physical file; NULL for a dma-buf */
 	struct iopt_phys_file *file;
 
 /* [iommufd ranges without dma-bufs] */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Insertions into iommufd: a physical file is memory, and mapped as memory. */
+/* Insertions into iommufd: map a physical file as memory, not as MMIO. */
 
 /* [iommufd kind of a range] */
 	enum batch_kind kind;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Insertions into iommufd: a guest queue in a physical file is contiguous, and has no
- * pages to pin. Its area is locked, and there is no access.
+ * pages to pin. iommufd locks the area of the queue, without an access object.
  */
 
 /* [iommufd include for queues] */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/egm<pxm>: the class and the device node.
+ * /dev/egm<pxm>: the class, and the device node of each region.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -18,63 +18,67 @@
 #include <linux/wait_bit.h>
 
 /*
- * Counts devices, not sockets: a device keeps its minor until its last reference
- * is dropped, which may be long after the region was unbound and bound again. 16
- * sockets can be told apart by firmware's 4-bit number, and each has a minor of its
- * own; this allows each of them 15 former devices that somebody still holds.
+ * The number of devices, not of sockets: a device keeps its minor until its last reference
+ * is dropped, which can be long after an unbind. Firmware's 4-bit number tells 16 sockets
+ * apart, and each socket has a minor of its own. The other minors allow 15 former devices
+ * for each socket.
  */
 enum {
-	EGM_MAX_DEVICES = 256,
+	EGM_CHARDEV_MAX = 256,
 };
 
-static_assert(EGM_MAX_DEVICES <= 1U << MINORBITS);
+static_assert(EGM_CHARDEV_MAX <= 1U << MINORBITS);
 
-static dev_t egm_devt;
-static DEFINE_IDA(egm_minors);
+static dev_t egm_chardev_devt;
+static DEFINE_IDA(egm_chardev_minors);
 
-/* Not in the module: its kobject can be released after the module is gone. */
-static struct class *egm_class;
+/*
+ * From class_create(), not a static structure with class_register(): with
+ * DEBUG_KOBJECT_RELEASE the driver core releases the class after module exit, and would
+ * use a structure of an unloaded module.
+ */
+static struct class *egm_chardev_class;
 
 static void egm_chardev_release(struct device *dev)
 {
 	struct egm_chardev *chardev = container_of(dev, struct egm_chardev, dev);
-	unsigned int minor = MINOR(dev->devt) - MINOR(egm_devt);
+	unsigned int minor = MINOR(dev->devt) - MINOR(egm_chardev_devt);
 
 	mutex_destroy(&chardev->lock);
 	kfree(chardev);
-	ida_free(&egm_minors, minor);
-	/* Either module exit sees the minor free, or it is seen waiting for that. */
+	ida_free(&egm_chardev_minors, minor);
+	/* Pairs with the barrier of wait_var_event() in egm_chardev_exit(). */
 	smp_mb();
-	wake_up_var(&egm_minors);
+	wake_up_var(&egm_chardev_minors);
 }
 
 /*
- * A node that mknod made must not lead to another socket's region when regions are
- * bound again in another order. What a former device still has is not free for anyone.
+ * Each socket has a fixed minor, so that a node made by mknod(1) never resolves to the
+ * region of another socket. While an unbound device holds the minor, use a spare one.
  */
 static int egm_chardev_alloc_minor(unsigned int pxm)
 {
 	unsigned int own = pxm - NVGRACE_EGM_PXM_FIRST;
-	int minor = ida_alloc_range(&egm_minors, own, own, GFP_KERNEL);
+	int minor = ida_alloc_range(&egm_chardev_minors, own, own, GFP_KERNEL);
 
 	if (minor != -ENOSPC)
 		return minor;
-	return ida_alloc_range(&egm_minors, NVGRACE_EGM_MAX_SOCKETS, EGM_MAX_DEVICES - 1, GFP_KERNEL);
+	return ida_alloc_range(&egm_chardev_minors, NVGRACE_EGM_MAX_SOCKETS,
+			       EGM_CHARDEV_MAX - 1, GFP_KERNEL);
 }
 
-/* No open() gets at the region any more, and no file can use it. */
+/* Revoke the region. An open() that found the cdev before its removal fails from here on. */
 static void egm_chardev_detach(struct egm_chardev *chardev)
 {
 	struct egm_region *region = chardev->region;
 
-	/* The node is gone, but an open() may have found the cdev before. */
 	scoped_guard(mutex, &chardev->lock)
 		chardev->region = NULL;
 	egm_memory_failure_set_attribute(region, NULL);
 	egm_region_revoke(region);
 }
 
-/* Add the device with all its links, and tell user space only after that. */
+/* Add the device with its links. The uevent comes after the links. */
 static int egm_chardev_add(struct egm_chardev *chardev,
 			   const struct list_head *gpus)
 {
@@ -86,7 +90,8 @@ static int egm_chardev_add(struct egm_chardev *chardev,
 	if (ret)
 		return ret;
 	egm_memory_failure_set_attribute(chardev->region,
-				 sysfs_get_dirent(chardev->dev.kobj.sd, "retired_pages"));
+					 sysfs_get_dirent(chardev->dev.kobj.sd,
+							  "retired_pages"));
 
 	list_for_each_entry(gpu, gpus, node) {
 		ret = egm_sysfs_add_gpu(chardev, gpu->dev);
@@ -103,15 +108,15 @@ static int egm_chardev_add(struct egm_chardev *chardev,
 }
 
 /**
- * egm_chardev_create - make a region's device node
+ * egm_chardev_create - create the device node of a region
  * @parent: the auxiliary device
- * @region: the region; its reference is the device's on success
- * @info: the same, as it was described; not referenced after return
+ * @region: the region; on success the device owns the caller's reference
+ * @info: description of the region; not referenced after return
  *
- * Context: may sleep, under the device lock of @parent; opens may come before it
- * returns.
- * Return: the device, or ERR_PTR: -ENOSPC if there is no minor left, -ENOMEM, or
- * what the driver core says. The caller keeps its reference then.
+ * Context: may sleep; called under the device lock of @parent. User space can open the node
+ * before the function returns.
+ * Return: the device, or ERR_PTR: -ENOSPC if no minor is free, -ENOMEM, or an errno of the
+ * driver core. On failure the caller keeps its reference.
  */
 struct egm_chardev *egm_chardev_create(struct device *parent,
 				       struct egm_region *region,
@@ -134,8 +139,8 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	INIT_LIST_HEAD(&chardev->gpus);
 	chardev->region = region;
 	chardev->dev.parent = parent;
-	chardev->dev.class = egm_class;
-	chardev->dev.devt = MKDEV(MAJOR(egm_devt), MINOR(egm_devt) + minor);
+	chardev->dev.class = egm_chardev_class;
+	chardev->dev.devt = MKDEV(MAJOR(egm_chardev_devt), MINOR(egm_chardev_devt) + minor);
 	device_initialize(&chardev->dev);
 	cdev_init(&chardev->cdev, &egm_file_fops);
 	chardev->cdev.owner = THIS_MODULE;
@@ -144,7 +149,7 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 	if (!ret)
 		ret = egm_chardev_add(chardev, &info->gpus);
 	if (ret) {
-		/* A node made by mknod can have been opened before the failure. */
+		/* A process can have opened a node that mknod made before the failure. */
 		egm_chardev_detach(chardev);
 		put_device(&chardev->dev);
 		return ERR_PTR(ret);
@@ -153,7 +158,7 @@ struct egm_chardev *egm_chardev_create(struct device *parent,
 }
 
 /**
- * egm_chardev_add_gpu - show a further GPU in sysfs
+ * egm_chardev_add_gpu - show one more GPU in sysfs
  * @chardev: the device
  * @gpu: the GPU's PCI device
  *
@@ -164,7 +169,7 @@ void egm_chardev_add_gpu(struct egm_chardev *chardev, struct device *gpu)
 	int ret = egm_sysfs_add_gpu(chardev, gpu);
 
 	if (ret)
-		dev_warn(&chardev->dev, "%s is not shown in sysfs (%pe): unbind and bind it to try again\n",
+		dev_warn(&chardev->dev, "%s is not shown in sysfs (%pe): unbind and bind the GPU to try again\n",
 			 dev_name(gpu), ERR_PTR(ret));
 	else
 		kobject_uevent(&chardev->dev.kobj, KOBJ_CHANGE);
@@ -185,10 +190,10 @@ void egm_chardev_remove_gpu(struct egm_chardev *chardev, struct device *gpu)
 
 /**
  * egm_chardev_destroy - remove the device node and revoke the region
- * @chardev: the device; not to be used after this
+ * @chardev: the device; invalid after return
  *
- * On return there is no node, no open() succeeds, every file gives -ENODEV, and the
- * region is revoked. Files stay open and keep it.
+ * On return the node is removed and the region is revoked: no open() succeeds, and calls on
+ * open files fail with -ENODEV. Open files hold the region.
  *
  * Context: may sleep; does not wait for user space.
  */
@@ -213,17 +218,17 @@ int egm_chardev_init(void)
 {
 	int ret;
 
-	ret = alloc_chrdev_region(&egm_devt, 0, EGM_MAX_DEVICES, "egm");
+	ret = alloc_chrdev_region(&egm_chardev_devt, 0, EGM_CHARDEV_MAX, "egm");
 	if (ret)
 		return ret;
 
-	egm_class = class_create("egm");
-	if (IS_ERR(egm_class)) {
-		unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
-		return PTR_ERR(egm_class);
+	egm_chardev_class = class_create("egm");
+	if (IS_ERR(egm_chardev_class)) {
+		unregister_chrdev_region(egm_chardev_devt, EGM_CHARDEV_MAX);
+		return PTR_ERR(egm_chardev_class);
 	}
-	egm_class->dev_groups = egm_sysfs_groups;
-	egm_class->dev_release = egm_chardev_release;
+	egm_chardev_class->dev_groups = egm_sysfs_groups;
+	egm_chardev_class->dev_release = egm_chardev_release;
 	egm_iommufd_init(&egm_file_fops);
 	return 0;
 }
@@ -231,21 +236,21 @@ int egm_chardev_init(void)
 /**
  * egm_chardev_exit - undo egm_chardev_init()
  *
- * Waits for the release of the last device, which is late where the kernel is
- * configured to delay it (DEBUG_KOBJECT_RELEASE): it runs in this module.
+ * Waits for the release of the last device, which runs in this module. With
+ * DEBUG_KOBJECT_RELEASE the kernel delays the release.
  *
  * Context: module exit; no device is bound.
  */
 void egm_chardev_exit(void)
 {
 	egm_iommufd_exit();
-	wait_var_event(&egm_minors, ida_is_empty(&egm_minors));
+	wait_var_event(&egm_chardev_minors, ida_is_empty(&egm_chardev_minors));
 	/*
-	 * A thread that was preempted at the end of egm_chardev_release() returns. Not so with
-	 * PREEMPT_RT if wake_up_var() blocked it.
+	 * Wait for a thread that was preempted at the end of egm_chardev_release(). With
+	 * PREEMPT_RT the thread can block in wake_up_var(), and is not waited for.
 	 */
 	synchronize_rcu_tasks();
-	class_destroy(egm_class);
-	unregister_chrdev_region(egm_devt, EGM_MAX_DEVICES);
-	ida_destroy(&egm_minors);
+	class_destroy(egm_chardev_class);
+	unregister_chrdev_region(egm_chardev_devt, EGM_CHARDEV_MAX);
+	ida_destroy(&egm_chardev_minors);
 }

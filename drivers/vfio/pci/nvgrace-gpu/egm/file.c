@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An open file of a region's device node, and its operations but for mmap: mapping.c.
+ * An open file of a region's device node, and its file operations. mapping.c has mmap.
  *
- * Clients of the ioctl are in the field, and take any error for "no bad pages".
+ * Deployed VMMs use the ioctl. They treat each error as an empty list of retired pages.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -42,8 +43,8 @@ static void egm_file_attach(struct file *file, struct egm_file *efile,
 	efile->seen = egm_retired_generation(&region->retired);
 
 	/*
-	 * One address_space for all mappings of the region. The node's own would
-	 * be a different one for each node that mknod made.
+	 * One address_space for all mappings of the region. Each node that mknod made has
+	 * an address_space of its own.
 	 */
 	file->f_mapping = region->inode->i_mapping;
 	file->private_data = efile;
@@ -69,7 +70,7 @@ static int egm_file_release(struct inode *inode, struct file *file)
 {
 	struct egm_file *efile = file->private_data;
 
-	/* Mappings hold the file: there are none left. */
+	/* Each mapping holds the file, so no mapping is left. */
 	egm_region_release(efile->region, &efile->owner);
 	egm_region_put(efile->region);
 	kfree(efile);
@@ -86,7 +87,7 @@ static loff_t egm_file_llseek(struct file *file, loff_t offset, int whence)
 }
 
 static long egm_file_list_retired(struct egm_file *efile,
-				   struct egm_retired_pages_list __user *arg)
+				  struct egm_retired_pages_list __user *arg)
 {
 	struct egm_retired *retired = &efile->region->retired;
 	struct egm_retired_page *pages __free(kvfree) = NULL;
@@ -103,7 +104,7 @@ static long egm_file_list_retired(struct egm_file *efile,
 	if (egm_region_is_revoked(efile->region))
 		return -ENODEV;
 
-	/* One consistent snapshot: it may have grown since it was counted. */
+	/* The list can grow between the call that counts and the call that copies: retry. */
 	while ((count = egm_retired_list(retired, pages, max, &generation)) > max) {
 		need = struct_size(arg, pages, count);
 		if (need > argsz) {
@@ -127,15 +128,6 @@ static long egm_file_list_retired(struct egm_file *efile,
 	return 0;
 }
 
-/**
- * egm_file_ioctl - ioctl of a region's device node, as file operation
- * @file: an open file
- * @cmd: EGM_RETIRED_PAGES_LIST or EGM_RETIRED_PAGES_LIST_RW
- * @arg: struct egm_retired_pages_list in user space
- *
- * Context: may sleep.
- * Return: 0; -ENOTTY for any other command, whatever @arg is; see linux/egm.h.
- */
 static long egm_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -147,14 +139,9 @@ static long egm_file_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	}
 }
 
-/**
- * egm_file_poll - poll of a region's device node, as file operation
- * @file: an open file
- * @wait: where to wait
- *
- * Context: may sleep.
- * Return: EPOLLPRI if pages were retired since this file was opened or last read the
- * list; EPOLLERR and EPOLLHUP if the region is gone.
+/*
+ * EPOLLPRI: pages were retired since the file was opened, or since its user last read the
+ * list. EPOLLERR and EPOLLHUP: the region was revoked.
  */
 static __poll_t egm_file_poll(struct file *file, poll_table *wait)
 {
@@ -172,7 +159,7 @@ static __poll_t egm_file_poll(struct file *file, poll_table *wait)
 
 const struct file_operations egm_file_fops = {
 	.owner = THIS_MODULE,
-	/* The file's blocks are its own until its release, and it holds no other file. */
+	/* The file owns its blocks until its release, and holds no other file. */
 	.fop_flags = FOP_PFNMAP_REF,
 	.open = egm_file_open,
 	.release = egm_file_release,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What went bad, for the kernel after a kexec: no firmware runs in between that could tell it.
+ * The list of poisoned pages for the kernel after a kexec, which firmware does not inform.
  *
- * Kexec Handover keeps a few pages of this kernel's memory, in which the list grows until the
- * jump, and says where they are. No page of a region is given to it: it works on struct pages.
+ * Kexec Handover (KHO) preserves a few pages of this kernel for the next kernel. The list in
+ * these pages grows until the kexec. No page of a region is preserved: KHO needs struct pages.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -27,24 +27,24 @@
 #define EGM_HANDOVER_VERSION	1
 #define EGM_HANDOVER_BYTES	SZ_64K
 
-/* Between kernels: another layout is another version. */
+/* Read by the next kernel. A change of the layout must change the version. */
 struct egm_handover {
 	u64 version;
 	u64 count;
-	struct egm_retired_page pages[];	/* their offset is an SPA */
+	struct egm_retired_page pages[];	/* the offset is an SPA */
 };
 
 #define EGM_HANDOVER_MAX	((EGM_HANDOVER_BYTES - sizeof(struct egm_handover)) / \
 				 sizeof(struct egm_retired_page))
 
-/* NULL if nothing can be handed over. */
+/* NULL if KHO is off, or its memory could not be allocated. */
 static struct egm_handover *egm_handover;
 static DEFINE_MUTEX(egm_handover_lock);
 
 /**
- * egm_handover_add - have the next kernel know of a bad page
- * @spa: its first byte
- * @len: its bytes
+ * egm_handover_add - list a poisoned page for the next kernel
+ * @spa: SPA of the first byte of the page
+ * @len: bytes of the page
  *
  * Context: may sleep.
  */
@@ -59,7 +59,7 @@ void egm_handover_add(u64 spa, u64 len)
 		if (egm_handover->pages[i].offset == spa && egm_handover->pages[i].size == len)
 			return;
 	if (i == EGM_HANDOVER_MAX) {
-		pr_warn_once("more than %zu pages went bad: after a kexec the rest is not known, boot instead\n",
+		pr_warn_once("more than %zu pages went bad: the kernel after a kexec does not know the rest, reboot instead of a kexec\n",
 			     EGM_HANDOVER_MAX);
 		return;
 	}
@@ -69,8 +69,8 @@ void egm_handover_add(u64 spa, u64 len)
 }
 
 /*
- * The pages of the former kernel stay as they are: the module can be loaded again. Its page
- * size need not be ours.
+ * Read the list of the former kernel, whose page size can differ. The list stays in memory,
+ * because this module can be loaded again.
  */
 static void egm_handover_restore(struct egm_retired *retired)
 {
@@ -84,7 +84,7 @@ static void egm_handover_restore(struct egm_retired *retired)
 	former = phys_to_virt(at);
 	if (size < sizeof(*former) || former->version != EGM_HANDOVER_VERSION ||
 	    size < size_add(size_mul(former->count, sizeof(former->pages[0])), sizeof(*former))) {
-		pr_warn("the former kernel's list of bad pages is not understood: boot before EGM is used\n");
+		pr_warn("the former kernel's list of bad pages has an unknown format: reboot before EGM is used\n");
 		return;
 	}
 	for (i = 0; i < former->count; i++) {
@@ -94,8 +94,8 @@ static void egm_handover_restore(struct egm_retired *retired)
 			continue;
 		egm_handover_add(first, end - first);
 		if (egm_retired_report(retired, first, end - first, false))
-			pr_err("bad page at %#llx of the former kernel cannot be listed: unload this module and load it again\n",
-			       first);
+			pr_err("bad page [mem %#010llx-%#010llx] of the former kernel cannot be listed: unload this module and load it again\n",
+			       first, end - 1);
 	}
 }
 
@@ -113,13 +113,13 @@ static void egm_handover_prepare(void)
 			egm_handover = handover;
 	}
 	if (ret)
-		pr_warn("no Kexec Handover (%pe): after a kexec it is not known which pages went bad, boot instead\n",
+		pr_warn("no Kexec Handover (%pe): the kernel after a kexec does not know which pages went bad, reboot instead of a kexec\n",
 			ERR_PTR(ret));
 }
 
 /**
- * egm_handover_init - learn what the kernel before a kexec knew, and tell the next one
- * @retired: gets it, by SPA
+ * egm_handover_init - read the list of the former kernel, and create one for the next
+ * @retired: list to which the pages of the former kernel are added, by SPA
  *
  * Context: module init.
  */
@@ -127,7 +127,7 @@ void egm_handover_init(struct egm_retired *retired)
 {
 	if (kho_is_enabled())
 		egm_handover_prepare();
-	/* The former kernel's list is there even if there will be none for the next. */
+	/* The former kernel's list can exist even if this kernel cannot create one. */
 	egm_handover_restore(retired);
 }
 

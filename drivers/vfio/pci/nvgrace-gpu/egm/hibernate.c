@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hibernation is refused: the image has no EGM memory, and DRAM is off meanwhile. Owners would
- * lose their memory, and blocks that the driver takes for zero would not be.
+ * Hibernation, which the driver refuses: the image does not include EGM, and DRAM loses its
+ * content. Owners would lose their memory, and a block in state ZERO would not be zero.
  *
- * Suspend keeps DRAM, and is not the driver's concern.
+ * Suspend to RAM keeps DRAM, so the driver does not handle it.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -22,7 +22,7 @@ static int egm_hibernate_notify(struct notifier_block *nb, unsigned long action,
 	case PM_RESTORE_PREPARE:
 		if (egm_region_forbid())
 			return NOTIFY_OK;
-		pr_err("hibernation is refused: it would lose what is in EGM; unbind the GPUs and close every file of a region first\n");
+		pr_err("hibernation is refused, because EGM would lose its content: unbind the GPUs and close every file of a region first\n");
 		return NOTIFY_BAD;
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
@@ -38,7 +38,7 @@ static struct notifier_block egm_hibernate_notifier = {
 };
 
 /**
- * egm_hibernate_init - refuse hibernation while there is a region
+ * egm_hibernate_init - refuse hibernation while a region exists
  *
  * Context: module init.
  * Return: 0 or a negative errno.

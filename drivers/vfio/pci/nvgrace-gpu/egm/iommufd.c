@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A region's memory for iommufd.
+ * The provider of physical memory for iommufd, which maps regions for DMA.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -13,7 +13,7 @@
 #include <linux/module.h>
 #include <linux/pfn.h>
 
-/* No fault will come that could refuse a page that went bad under this owner. */
+/* A device does not fault, so a page that is blocked must be refused before it is mapped. */
 static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 end)
 {
 	u64 bad = egm_retired_next_blocked(&region->retired, offset, end);
@@ -26,8 +26,8 @@ static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 
 }
 
 /*
- * The file reserves the blocks as mmap() does, and keeps them also if this fails. All of
- * the range is zeroed now, because a device does not fault.
+ * The file reserves the blocks as in mmap(), and keeps them if this fails. The whole range
+ * is zeroed, because a device does not fault.
  */
 static int egm_iommufd_attach(struct file *file, u64 start, u64 len,
 			      struct iommufd_phys_user *user, phys_addr_t *phys)
@@ -41,7 +41,7 @@ static int egm_iommufd_attach(struct file *file, u64 start, u64 len,
 	if (ret)
 		return ret;
 
-	/* Before zeroing, which takes long, and after it. */
+	/* Check before zeroing, which can take long, and again after it. */
 	ret = egm_iommufd_check_blocked(region, offset, offset + len);
 	if (!ret)
 		ret = egm_scrub_range(&region->scrub, offset, len);
@@ -68,7 +68,7 @@ static struct iommufd_phys_provider egm_iommufd_provider = {
 
 /**
  * egm_iommufd_init - let iommufd map files of regions
- * @fops: their file operations
+ * @fops: the file operations of these files
  *
  * Context: module init.
  */

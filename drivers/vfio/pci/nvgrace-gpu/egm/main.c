@@ -10,14 +10,14 @@
  *	iommufd.c		DMA mappings of iommufd
  *	mapping.c		mmap and page faults
  *	region.c		the region object: lifetime and revocation
- *	memory_failure.c	pages that mm reports as bad
- *	handover.c		the list of bad pages for the kernel after a kexec
- *	owner.c			the file that owns a block
+ *	memory_failure.c	pages that mm reports as poisoned
+ *	handover.c		the list of poisoned pages for the kernel after a kexec
+ *	owner.c			the owner of each block
  *	scrub.c			zeroing of blocks
  *	retired_table.c		firmware's table of retired pages
  *	retired.c		the list of retired pages
  *
- * Each file calls only those below it. How the parts fit, and why, is in
+ * Each file calls only files that stand below it in this list. The design is described in
  * Documentation/driver-api/vfio-nvgrace-egm.rst.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
@@ -34,24 +34,24 @@ static int egm_probe(struct auxiliary_device *adev,
 {
 	struct nvgrace_egm_info *info = dev_get_platdata(&adev->dev);
 	struct egm_chardev *chardev;
-	struct egm_region *region;
 
-	/* What the kernel that crashed had there may be wanted. */
+	/* A kdump kernel must not zero EGM: the dump may need the content. */
 	if (is_kdump_kernel())
 		return -ENODEV;
 
-	region = egm_region_create(&adev->dev, info);
+	struct egm_region *region __free(egm_region_put) =
+		egm_region_create(&adev->dev, info);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
 	chardev = egm_chardev_create(&adev->dev, region, info);
-	if (IS_ERR(chardev)) {
-		egm_region_put(region);
+	if (IS_ERR(chardev))
 		return PTR_ERR(chardev);
-	}
 
 	auxiliary_set_drvdata(adev, chardev);
 	egm_scrub_ahead(&region->scrub);
+	/* The chardev holds the reference. */
+	retain_and_null_ptr(region);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings of a region.
+ * mmap of a region's memory, and the page faults on it.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -25,13 +25,13 @@
 #include <linux/string.h>
 
 /**
- * egm_mapping_bounds - where in a region a mapping begins, if it fits
+ * egm_mapping_bounds - check that a mapping is inside a region
  * @size: bytes of the region
  * @pgoff: the mapping's offset in pages
  * @len: bytes to map, not 0
- * @offset: set to the mapping's first byte, from the region's start, on success
+ * @offset: on success set to the offset of the mapping's first byte in the region
  *
- * Every bit of @pgoff counts: two offsets never name the same byte.
+ * No bit of @pgoff is ignored: two offsets never name the same byte.
  *
  * Context: any.
  * Return: 0; -EINVAL if any of the range is outside the region.
@@ -51,12 +51,13 @@ EXPORT_SYMBOL_IF_KUNIT(egm_mapping_bounds);
 
 /**
  * egm_mapping_fits_huge - can a mapping hold a PMD entry?
- * @start: its first virtual address
- * @end: the one after its last
- * @spa: what @start maps
+ * @start: first virtual address of the mapping
+ * @end: first virtual address after the mapping
+ * @spa: SPA that @start maps
  *
  * Context: any.
- * Return: true if so, and if the architecture maps PFNs by PMD entries at all.
+ * Return: true if a PMD entry fits; always false if the architecture has no PMD entries for
+ * PFNs.
  */
 bool egm_mapping_fits_huge(unsigned long start, unsigned long end, u64 spa)
 {
@@ -68,10 +69,10 @@ EXPORT_SYMBOL_IF_KUNIT(egm_mapping_fits_huge);
 
 /**
  * egm_mapping_get_unmapped_area - choose an address where huge entries fit
- * @file: the file to be mapped
- * @addr: what user space would like, or 0
+ * @file: the file to map
+ * @addr: address that user space asks for, or 0
  * @len: bytes
- * @pgoff: offset in pages, not yet checked
+ * @pgoff: offset in pages, unchecked
  * @flags: MAP_*
  *
  * Context: mmap_lock held for writing.
@@ -94,9 +95,9 @@ unsigned long egm_mapping_get_unmapped_area(struct file *file, unsigned long add
 }
 
 /*
- * Of one PMD of one process, either the huge entry or its pages are installed: threads
- * can differ in which they try (PR_SET_THP_DISABLE waits for no fault; a page can be
- * blocked meanwhile), and mm expects no page table where a huge entry is.
+ * Two threads can fault on one PMD and install entries of different sizes: the setting of
+ * PR_SET_THP_DISABLE can change between the faults, and a page can be blocked. mm expects no
+ * page table below a huge entry, so the lock keeps a PTE from racing with a PMD entry.
  */
 static struct mutex *egm_mapping_huge_lock(struct vm_fault *vmf)
 {
@@ -105,7 +106,8 @@ static struct mutex *egm_mapping_huge_lock(struct vm_fault *vmf)
 	return &efile->huge_lock[hash_long(vmf->address >> PMD_SHIFT, EGM_HUGE_LOCK_BITS)];
 }
 
-static vm_fault_t egm_mapping_insert_pmd(struct vm_fault *vmf, struct egm_region *region, u64 offset)
+static vm_fault_t egm_mapping_insert_pmd(struct vm_fault *vmf, struct egm_region *region,
+					 u64 offset)
 {
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 	pmd_t pmd;
@@ -124,15 +126,15 @@ static vm_fault_t egm_mapping_insert_pmd(struct vm_fault *vmf, struct egm_region
 #endif
 }
 
-/* Install the pages of [@start, @end), which begins at @offset, but for blocked ones. */
+/* Install a PTE for each page of [@start, @end) that is not blocked; @start maps @offset. */
 static void egm_mapping_insert_range(struct vm_area_struct *vma, struct egm_region *region,
-			     unsigned long start, unsigned long end, u64 offset)
+				     unsigned long start, unsigned long end, u64 offset)
 {
 	for (; start < end; start += PAGE_SIZE, offset += PAGE_SIZE) {
 		if (egm_retired_next_blocked(&region->retired, offset,
 					     offset + PAGE_SIZE) == offset)
 			continue;
-		/* Without memory for a page table the next fault says so. */
+		/* Stop without memory for a page table: a later fault reports the error. */
 		if (vmf_insert_pfn(vma, start, PHYS_PFN(region->base + offset)) !=
 		    VM_FAULT_NOPAGE)
 			return;
@@ -140,10 +142,12 @@ static void egm_mapping_insert_range(struct vm_area_struct *vma, struct egm_regi
 }
 
 /*
- * Install a page, and with it all of its block that the VMA maps, which was zeroed as a
- * whole. Where huge entries fit, not beyond the PMD: the next one can have a huge entry.
+ * Install the PTE of the faulting page, and a PTE for each other page of its block that the
+ * VMA maps: the whole block is zero. Where huge entries fit, stop at the end of the PMD,
+ * because the next PMD can hold a huge entry.
  */
-static vm_fault_t egm_mapping_insert_pages(struct vm_fault *vmf, struct egm_region *region, u64 offset)
+static vm_fault_t egm_mapping_insert_pages(struct vm_fault *vmf, struct egm_region *region,
+					   u64 offset)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long addr = PAGE_ALIGN_DOWN(vmf->address), start, end;
@@ -182,8 +186,8 @@ static vm_fault_t egm_mapping_fault_revoked(struct vm_fault *vmf)
 }
 
 /*
- * The file of the VMA owns every block below it since mmap, so a block that is zero
- * stays so, or the owner's, until the VMA is gone.
+ * The VMA's file has owned each block below the VMA since mmap, so no other thread makes a
+ * block stale between its zeroing and the installation of the entry.
  */
 static vm_fault_t egm_mapping_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -195,7 +199,7 @@ static vm_fault_t egm_mapping_huge_fault(struct vm_fault *vmf, unsigned int orde
 	u64 offset;
 	int ret;
 
-	/* No PUD entries: mm makes the tables that one must not meet without our lock. */
+	/* No PUD entries: mm installs the table below a PUD without huge_lock. */
 	if (order > PMD_ORDER)
 		return VM_FAULT_FALLBACK;
 	if (addr < vma->vm_start || vma->vm_end - addr < len)
@@ -224,12 +228,12 @@ static vm_fault_t egm_mapping_fault(struct vm_fault *vmf)
 }
 
 /*
- * mm filled the page tables, if it does so at all, outside of any section. A thread that
- * revokes, or unmaps a bad page, marks, waits for this section and zaps: either the mark is
- * visible here, or the zap finds the entries.
+ * mm has linked the VMA into i_mmap, and then populated it if egm_mapping_prepare() asked for
+ * that. A thread that revokes the region or blocks a page sets its mark, waits for SRCU
+ * sections and zaps: either the mark is visible in this section, or the zap finds the entries.
  */
 static int egm_mapping_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
-		      const struct file *file, void **vm_private_data)
+			      const struct file *file, void **vm_private_data)
 {
 	struct egm_file *efile = file->private_data;
 	struct egm_region *region = efile->region;
@@ -238,7 +242,7 @@ static int egm_mapping_mapped(unsigned long start, unsigned long end, pgoff_t pg
 
 	guard(srcu)(&region->srcu);
 	if (egm_region_is_revoked(region)) {
-		/* The core unmaps the VMA now, unless it has no memory for that. */
+		/* mm unmaps the VMA after this error, unless mm is out of memory. */
 		unmap_mapping_range(region->inode->i_mapping, first, last - first, true);
 		return -ENODEV;
 	}
@@ -251,8 +255,9 @@ static int egm_mapping_mapped(unsigned long start, unsigned long end, pgoff_t pg
 	return 0;
 }
 
-/* Copy between @buf and a range that is zero or in use. A retired page may be bad. */
-static int egm_mapping_copy(struct egm_region *region, u64 offset, void *buf, u64 len, bool write)
+/* Copy between @buf and a range in state USED, up to the first retired page. */
+static int egm_mapping_copy(struct egm_region *region, u64 offset, void *buf, u64 len,
+			    bool write)
 {
 	u64 size, end = egm_retired_next(&region->retired, offset, offset + len, &size);
 	void *va;
@@ -271,11 +276,11 @@ static int egm_mapping_copy(struct egm_region *region, u64 offset, void *buf, u6
 }
 
 /*
- * Access for a debugger, which mm cannot do through struct pages. As a fault: the file of the
- * VMA owns the block, it is zeroed first, and a revoked region is not touched.
+ * Access for a debugger, because mm has no struct pages to access. As in a fault, the VMA's
+ * file owns the block, the block is zeroed first, and a revoked region is not accessed.
  */
-static int egm_mapping_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len,
-		      int write)
+static int egm_mapping_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
+			      int len, int write)
 {
 	struct egm_file *efile = vma->vm_file->private_data;
 	struct egm_region *region = efile->region;
@@ -308,14 +313,14 @@ static const struct vm_operations_struct egm_mapping_vm_ops = {
 
 /**
  * egm_mapping_reserve - check a mapping, and reserve the blocks below it
- * @efile: the file to own them
+ * @efile: the file that is to own the blocks
  * @pgoff: the mapping's offset in pages
  * @len: bytes to map, not 0
- * @offset: set to the mapping's first byte, from the region's start, on success
+ * @offset: on success set to the offset of the mapping's first byte in the region
  *
  * Context: may sleep.
- * Return: 0; -EINVAL if any of the range is outside the region; -EBUSY if another file
- * owns any of it; -ENODEV if the region is revoked; -ENOMEM.
+ * Return: 0; -EINVAL if the range is not inside the region; -EBUSY if another file owns one
+ * of the blocks; -ENODEV if the region is revoked; -ENOMEM.
  */
 int egm_mapping_reserve(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *offset)
 {
@@ -332,27 +337,26 @@ int egm_mapping_reserve(struct egm_file *efile, pgoff_t pgoff, u64 len, u64 *off
 }
 
 /**
- * egm_mapping_prepare - map some of a region, as file operation
- * @desc: the mapping to be
+ * egm_mapping_prepare - mmap_prepare of a region's device node
+ * @desc: description of the VMA that mm is about to create
  *
- * The file comes to own every block below the mapping, and keeps it until it is
- * released, also if the mapping fails later on: nothing tells the driver of that.
+ * The file reserves each block below the mapping and owns the block until its own release,
+ * even if mm fails to create the VMA: mm does not tell the driver of that failure.
  *
  * Context: mmap_lock held for writing; may sleep.
- * Return: 0; -EINVAL for a private mapping or one that leaves the region; -EBUSY
- * if another file owns any of it; -ENODEV if the region is gone; -ENOMEM.
+ * Return: 0; -EINVAL for a private mapping; or an errno of egm_mapping_reserve().
  */
 int egm_mapping_prepare(struct vm_area_desc *desc)
 {
 	struct egm_file *efile = desc->file->private_data;
 	struct egm_region *region = efile->region;
 	u64 len = vma_desc_size(desc), offset;
-	bool at_once = true;
+	bool populate = true;
 	int ret;
 
-	/* A private mapping is copied on write, which needs struct pages. */
+	/* Copy on write needs struct pages. */
 	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT)) {
-		egm_region_info(region, "a private mapping is not possible, use MAP_SHARED (QEMU: share=on)\n");
+		egm_region_info(region, "a private mapping is not possible, use MAP_SHARED\n");
 		return -EINVAL;
 	}
 
@@ -363,13 +367,13 @@ int egm_mapping_prepare(struct vm_area_desc *desc)
 	desc->vm_ops = &egm_mapping_vm_ops;
 
 	if (egm_mapping_fits_huge(desc->start, desc->end, region->base + offset))
-		at_once = false;
-	/* Around a page that went bad under this owner; egm_mapping_mapped() sees to a later one. */
+		populate = false;
+	/* Map on demand around a blocked page. egm_mapping_mapped() zaps a page blocked later. */
 	if (egm_retired_next_blocked(&region->retired, offset, offset + len) < offset + len)
-		at_once = false;
+		populate = false;
 
-	/* An entry for each page now spares a fault for each block. Zeroing is left to faults. */
-	if (at_once && egm_scrub_use_zero(&region->scrub, offset, len))
+	/* Populate the VMA only if its memory is zero: mmap_lock must not be held to zero. */
+	if (populate && egm_scrub_use_zero(&region->scrub, offset, len))
 		mmap_action_remap_full(desc, PHYS_PFN(region->base + offset));
 	else
 		vma_desc_set_flags_mask(desc, VMA_REMAP_FLAGS);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that go bad: reported by mm, unmapped from their owner, kept from being
- * mapped again, and not forgotten when the region is bound anew.
+ * Poisoned pages: mm reports them. The driver lists and zaps them, blocks them for their
+ * owner, and remembers them when the region is freed.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -22,12 +22,13 @@
 #include <linux/sysfs.h>
 
 /*
- * Bad pages of regions that were freed, by SPA. A VMM that takes a GPU from the host unbinds
- * it when the guest ends, and the region is freed with the socket's last GPU. The page stays bad.
+ * Poisoned pages of regions that were freed, by SPA. A VMM that takes a GPU from the host
+ * unbinds the GPU when the guest ends. The unbind of the socket's last GPU frees the region,
+ * but the page stays poisoned.
  */
 static struct egm_retired egm_memory_failure_known;
 
-/* Since a page is known to be bad: unloading the module would forget it. */
+/* Set by the first report: the list is in this module, which must not be unloaded. */
 static bool egm_memory_failure_pinned;
 
 static void egm_memory_failure_pin(void)
@@ -35,19 +36,19 @@ static void egm_memory_failure_pin(void)
 	if (xchg(&egm_memory_failure_pinned, true))
 		return;
 	if (try_module_get(THIS_MODULE))
-		pr_warn("a page went bad: this module cannot be unloaded any more, or that would be forgotten\n");
+		pr_warn("a page went bad: this module cannot be unloaded, because the list of bad pages would be lost\n");
 	else
-		pr_err("a page went bad while this module is unloaded, and is forgotten: boot before it is loaded again\n");
+		pr_err("a page went bad during the unload of this module, and is not listed: reboot before this module is loaded again\n");
 }
 
-/* List a page, block it if its block has an owner, and have it unmapped. */
+/* List a page, block the page if its block has an owner, and queue the work that zaps it. */
 static void egm_memory_failure_report(struct egm_region *region, pgoff_t page)
 {
 	u64 offset = (u64)page << PAGE_SHIFT;
 	unsigned long block = offset / EGM_BLOCK_SIZE;
 	int ret;
 
-	/* The release of the owner unblocks the page under this lock. */
+	/* egm_region_release() unblocks the owner's pages under this lock. */
 	scoped_guard(spinlock, &region->lock)
 		ret = egm_retired_report(&region->retired, offset, PAGE_SIZE,
 					 egm_owner_map_overlaps(&region->owner_map, block, block));
@@ -56,13 +57,14 @@ static void egm_memory_failure_report(struct egm_region *region, pgoff_t page)
 	if (!ret)
 		schedule_work(&region->memory_failure.work);
 	else
-		pr_err_ratelimited("%s: bad page at offset %#llx cannot be listed (%pe): it stays mapped, and its next owner is not told\n",
-				   region->name, offset, ERR_PTR(ret));
+		pr_err_ratelimited("%s: bad page [mem %#010llx-%#010llx] cannot be listed (%pe): the page stays mapped, and is not reported to its next owner\n",
+				   region->name, region->base + offset,
+				   region->base + offset + PAGE_SIZE - 1, ERR_PTR(ret));
 }
 
 /*
- * Every bad page of the region, mapped or not. The range that mm was given is the region's, and
- * mm holds a lock that keeps it registered.
+ * mm calls this for each poisoned page of the region, mapped or not, with pfn_space_lock
+ * held, which keeps the range registered.
  */
 static void egm_memory_failure_notify(struct pfn_address_space *space, unsigned long pfn)
 {
@@ -73,12 +75,11 @@ static void egm_memory_failure_notify(struct pfn_address_space *space, unsigned 
 }
 
 /*
- * Does @vma hold @pfn, and where in the file? Called for each VMA of the region in
- * each process that wants to know early. Whoever gets 0 is signalled: a VMA that only
- * might hold the page must not, and one that does must, whatever fails in here.
+ * mm calls this for each VMA of the region in each process that it may have to signal. If the
+ * function returns 0, mm signals the process for the address that maps page @pgoff of the
+ * file. So it must return 0 exactly if the VMA maps @pfn, even if the page cannot be listed.
  *
- * Runs under rcu_read_lock() and the mapping's i_mmap_rwsem: no sleeping, no
- * unmapping.
+ * mm holds rcu_read_lock() and i_mmap_rwsem: the function must not sleep, and cannot zap.
  */
 static int egm_memory_failure_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn,
 				   pgoff_t *pgoff)
@@ -89,13 +90,13 @@ static int egm_memory_failure_pfn_to_pgoff(struct vm_area_struct *vma, unsigned 
 
 	if (pfn < first || page >= PHYS_PFN(region->size))
 		return -EFAULT;
-	/* One comparison for both bounds: below the first page the difference wraps. */
+	/* One comparison checks both bounds: below the first page the difference wraps. */
 	if (page - vma_start_pgoff(vma) >= vma_pages(vma))
 		return -EFAULT;
 
 	egm_memory_failure_report(region, page);
 
-	/* Revoked: the page is mapped nowhere. */
+	/* The page of a revoked region is not mapped. */
 	if (egm_region_is_revoked(region))
 		return -EFAULT;
 
@@ -111,13 +112,15 @@ static void egm_memory_failure_work(struct work_struct *work)
 
 	while (egm_retired_next_unmap(&region->retired, &offset, &len)) {
 		/*
-		 * A fault that has not seen the page blocked has installed its entry
-		 * by then. A huge entry is zapped whole; faults map its good pages again.
+		 * A fault that did not find the page blocked installs its entry before the
+		 * grace period ends. A huge entry is zapped as a whole, and faults map its
+		 * other pages again.
 		 */
 		synchronize_srcu_expedited(&region->srcu);
 		unmap_mapping_range(region->inode->i_mapping, offset, len, true);
-		pr_warn_ratelimited("%s: bad page at offset %#llx, %llu bytes: unmapped and retired\n",
-				    region->name, offset, len);
+		pr_warn_ratelimited("%s: bad page [mem %#010llx-%#010llx]: unmapped and retired\n",
+				    region->name, region->base + offset,
+				    region->base + offset + len - 1);
 	}
 	wake_up_interruptible_poll(&region->wait, EPOLLPRI);
 	attribute = READ_ONCE(region->memory_failure.attribute);
@@ -126,7 +129,7 @@ static void egm_memory_failure_work(struct work_struct *work)
 }
 
 /**
- * egm_memory_failure_module_init - start with what a kernel before a kexec knew
+ * egm_memory_failure_module_init - list the poisoned pages of the kernel before a kexec
  *
  * Context: module init.
  */
@@ -140,9 +143,11 @@ void egm_memory_failure_module_init(void)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /**
- * egm_memory_failure_forget - forget all bad pages of regions that were freed, for tests
+ * egm_memory_failure_forget - forget the poisoned pages of regions that were freed
  *
- * Context: process; there is no region.
+ * For tests only.
+ *
+ * Context: process; no region exists.
  */
 void egm_memory_failure_forget(void)
 {
@@ -154,7 +159,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_memory_failure_forget);
 #endif
 
 /**
- * egm_memory_failure_module_exit - forget all bad pages
+ * egm_memory_failure_module_exit - undo egm_memory_failure_module_init()
  *
  * Context: module exit; no region exists.
  */
@@ -165,8 +170,8 @@ void egm_memory_failure_module_exit(void)
 }
 
 /**
- * egm_memory_failure_init - start without mm knowing of the region
- * @region: in the making
+ * egm_memory_failure_init - initialize the registration of a region
+ * @region: the region, which egm_region_create() creates
  */
 void egm_memory_failure_init(struct egm_region *region)
 {
@@ -174,19 +179,20 @@ void egm_memory_failure_init(struct egm_region *region)
 }
 
 /**
- * egm_memory_failure_register - list what went bad before, and let mm report bad pages
- * @region: claimed, with its inode
+ * egm_memory_failure_register - list pages that were poisoned before, and register with mm
+ * @region: the region, with claim and inode
  *
  * Context: may sleep.
- * Return: 0, also in a kernel without CONFIG_MEMORY_FAILURE; -EBUSY if some of the
- * range is registered already.
+ * Return: 0, also without CONFIG_MEMORY_FAILURE; -EBUSY if a part of the range is registered
+ * by another driver.
  */
 int egm_memory_failure_register(struct egm_region *region)
 {
 	struct egm_memory_failure *mf = &region->memory_failure;
 	int ret;
 
-	egm_retired_move(&egm_memory_failure_known, region->base, region->size, &region->retired, 0);
+	egm_retired_move(&egm_memory_failure_known, region->base, region->size,
+			 &region->retired, 0);
 
 	mf->space.node.start = PHYS_PFN(region->base);
 	mf->space.node.last = PHYS_PFN(region->base + region->size - 1);
@@ -200,9 +206,10 @@ int egm_memory_failure_register(struct egm_region *region)
 }
 
 /**
- * egm_memory_failure_set_attribute - wake pollers of a sysfs attribute as well
+ * egm_memory_failure_set_attribute - set the sysfs attribute whose pollers are woken
  * @region: the region
- * @attribute: its node, whose reference is the region's until the next call; or NULL
+ * @attribute: node of the attribute, with a reference that the region owns until the next
+ *	       call; or NULL
  *
  * Context: may sleep; the caller serializes.
  */
@@ -217,17 +224,17 @@ void egm_memory_failure_set_attribute(struct egm_region *region, struct kernfs_n
 }
 
 /**
- * egm_memory_failure_exit - undo egm_memory_failure_init() and egm_memory_failure_register(), and remember what
- * went bad
- * @region: has no mapping any more
+ * egm_memory_failure_exit - unregister from mm, and remember the poisoned pages
+ * @region: the region, which is not mapped
  *
  * Context: may sleep.
  */
 void egm_memory_failure_exit(struct egm_region *region)
 {
-	/* mm looks for any space in the range, and takes this one out then. */
+	/* If mm finds any space in the range, mm removes this one, which must be registered. */
 	if (region->memory_failure.registered)
 		unregister_pfn_address_space(&region->memory_failure.space);
 	cancel_work_sync(&region->memory_failure.work);
-	egm_retired_move(&region->retired, 0, region->size, &egm_memory_failure_known, region->base);
+	egm_retired_move(&region->retired, 0, region->size,
+			 &egm_memory_failure_known, region->base);
 }

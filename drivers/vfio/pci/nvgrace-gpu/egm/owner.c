@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ownership of blocks, kept as ranges: what a claim costs depends on how many
- * ranges there are, not on how large the region or the range is.
+ * The owner of each block, kept by ranges: the cost of a reservation depends on the number of
+ * ranges, not on the size of the region.
  *
- * An interval tree and not a maple tree, because release must not fail: its nodes
- * are allocated when a range is claimed and only freed after that.
+ * The ranges are in an interval tree and not in a maple tree, because a release must not
+ * fail: a node is allocated when its range is reserved, and only freed later.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -33,7 +33,7 @@ static void egm_owner_range_drop(struct egm_owner_map *map, struct egm_owner_ran
 
 /* A range of the same owner that overlaps @range or touches it. */
 static struct egm_owner_range *egm_owner_range_adjacent(struct egm_owner_map *map,
-					  const struct egm_owner_range *range)
+							const struct egm_owner_range *range)
 {
 	unsigned long first = range->it.start ? range->it.start - 1 : 0;
 	unsigned long last = range->it.last + 1;
@@ -50,8 +50,8 @@ static struct egm_owner_range *egm_owner_range_adjacent(struct egm_owner_map *ma
 }
 
 /**
- * egm_owner_map_init - start with every block free
- * @map: to initialize
+ * egm_owner_map_init - initialize a map without reserved blocks
+ * @map: the map
  */
 void egm_owner_map_init(struct egm_owner_map *map)
 {
@@ -60,8 +60,8 @@ void egm_owner_map_init(struct egm_owner_map *map)
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_init);
 
 /**
- * egm_owner_init - start with an owner of nothing
- * @owner: to initialize; the current process is its opener
+ * egm_owner_init - initialize an owner without blocks
+ * @owner: the owner; the current process is its opener
  *
  * Context: process.
  */
@@ -75,7 +75,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owner_init);
 
 /**
  * egm_owner_range_alloc - allocate a range for egm_owner_map_reserve()
- * @owner: the owner to be
+ * @owner: the owner that will reserve the range
  * @first: first block
  * @last: last block, inclusive, not below @first
  *
@@ -83,7 +83,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owner_init);
  * Return: the range, to be passed to egm_owner_map_reserve() or kfree(); NULL without memory.
  */
 struct egm_owner_range *egm_owner_range_alloc(struct egm_owner *owner, unsigned long first,
-				  unsigned long last)
+					      unsigned long last)
 {
 	struct egm_owner_range *range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
 
@@ -97,40 +97,40 @@ struct egm_owner_range *egm_owner_range_alloc(struct egm_owner *owner, unsigned 
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_range_alloc);
 
 /**
- * egm_owner_map_owns - does an owner own all of some blocks?
+ * egm_owner_map_owns - does an owner own all blocks of a range?
  * @map: the region's map
  * @owner: the owner
  * @first: first block
  * @last: last block, inclusive
  *
  * Context: any; the caller serializes.
- * Return: true if so.
+ * Return: true if @owner has reserved all of the blocks.
  */
 bool egm_owner_map_owns(struct egm_owner_map *map, const struct egm_owner *owner,
-		     unsigned long first, unsigned long last)
+			unsigned long first, unsigned long last)
 {
 	struct interval_tree_node *it = interval_tree_iter_first(&map->tree, first, last);
 
-	/* Ranges of one owner do not touch. */
+	/* Ranges of one owner do not touch, so one range must hold all of the blocks. */
 	return it && it->start <= first && it->last >= last &&
 	       container_of(it, struct egm_owner_range, it)->owner == owner;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_owns);
 
 /**
- * egm_owner_map_find_other - find another owner of any of some blocks
+ * egm_owner_map_find_other - find another owner of a block of a range
  * @map: the region's map
- * @owner: the owner that is passed over
- * @first: first block; set to the first of them that another owner has
+ * @owner: the owner to skip
+ * @first: first block; set to the first block of the range that the other owner owns
  * @last: last block, inclusive
  *
  * Context: any; the caller serializes.
- * Return: the other owner, which is valid as long as the caller serializes; NULL if there
- * is none, and @first is not changed.
+ * Return: the other owner, valid while the caller serializes; NULL if there is no other
+ * owner, and @first is unchanged.
  */
 const struct egm_owner *egm_owner_map_find_other(struct egm_owner_map *map,
-					 const struct egm_owner *owner,
-					 unsigned long *first, unsigned long last)
+						 const struct egm_owner *owner,
+						 unsigned long *first, unsigned long last)
 {
 	struct interval_tree_node *it;
 	struct egm_owner_range *range;
@@ -148,13 +148,14 @@ const struct egm_owner *egm_owner_map_find_other(struct egm_owner_map *map,
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_find_other);
 
 /**
- * egm_owner_map_reserve - reserve a range of blocks, all or nothing
+ * egm_owner_map_reserve - reserve all blocks of a range, or none
  * @map: the region's map
- * @range: of egm_owner_range_alloc(); blocks that its owner has reserved stay reserved
+ * @range: a range of egm_owner_range_alloc(); it can include blocks that its owner has
+ *	   reserved before
  *
  * Context: any; the caller serializes.
- * Return: 0, and @range belongs to @map; -EBUSY if another owner has reserved any of
- * the blocks, and @range is still the caller's.
+ * Return: 0, and @range belongs to @map; -EBUSY if another owner has reserved one of the
+ * blocks, and @range belongs to the caller.
  */
 int egm_owner_map_reserve(struct egm_owner_map *map, struct egm_owner_range *range)
 {
@@ -165,8 +166,8 @@ int egm_owner_map_reserve(struct egm_owner_map *map, struct egm_owner_range *ran
 		return -EBUSY;
 
 	/*
-	 * Swallow the owner's ranges that overlap or touch the new one, so that
-	 * nobody can make the kernel keep more ranges than blocks.
+	 * Merge the owner's ranges that overlap or touch the new one, so that user space
+	 * cannot make the kernel keep more ranges than blocks.
 	 */
 	while ((old = egm_owner_range_adjacent(map, range))) {
 		range->it.start = min(range->it.start, old->it.start);
@@ -181,13 +182,13 @@ int egm_owner_map_reserve(struct egm_owner_map *map, struct egm_owner_range *ran
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_reserve);
 
 /**
- * egm_owner_map_overlaps - does an owner have any of some blocks?
+ * egm_owner_map_overlaps - is a block of a range reserved?
  * @map: the region's map
  * @first: first block
  * @last: last block, inclusive
  *
  * Context: any; the caller serializes.
- * Return: true if so.
+ * Return: true if an owner has reserved one of the blocks.
  */
 bool egm_owner_map_overlaps(struct egm_owner_map *map, unsigned long first, unsigned long last)
 {
@@ -197,12 +198,13 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_overlaps);
 
 /**
  * egm_owner_first - find one range of an owner
- * @owner: an owner that reserves nothing meanwhile
+ * @owner: an owner that reserves no block during the call
  * @first: set to the range's first block
  * @count: set to its number of blocks
  *
  * Context: any.
- * Return: true if there is a range; it is the one that egm_owner_map_release_first() gives up.
+ * Return: true if the owner has a range. egm_owner_map_release_first() releases the range
+ * that this function found.
  */
 bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned long *count)
 {
@@ -218,9 +220,9 @@ bool egm_owner_first(struct egm_owner *owner, unsigned long *first, unsigned lon
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_first);
 
 /**
- * egm_owner_map_release_first - give up the range that egm_owner_first() has found
+ * egm_owner_map_release_first - release the range that egm_owner_first() found
  * @map: the region's map
- * @owner: an owner that has one
+ * @owner: an owner with a range
  *
  * Context: any; the caller serializes.
  */

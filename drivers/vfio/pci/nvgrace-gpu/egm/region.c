@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The region object: the claim of a physical range and how long it is held.
+ * The region object: the claim of a physical range, its lifetime and its revocation.
  *
- * The object outlives the driver's binding for as long as a file is open, and the
- * claim of the physical range lives as long as the object. Whatever an old file
- * still has mapped is therefore never handed to anyone else.
+ * Each open file holds the object, and the object holds the claim. So memory that an old file
+ * still maps is never given to another owner, even after the driver was unbound.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -21,31 +20,28 @@
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/nvgrace-egm.h>
-#include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 
-#define EGM_FS_MAGIC	0x45474d34	/* "EGM4" */
+#define EGM_REGION_FS_MAGIC	0x45474d34	/* "EGM4" */
 
 static struct vfsmount *egm_region_mnt;
 
 /*
- * How many regions there are, those of drivers that are gone included; negative while there
- * must be none.
+ * The number of region objects, including objects of unbound drivers; negative while no
+ * region may be created.
  */
 static atomic_t egm_region_count;
 
 static int egm_region_init_fs_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, EGM_FS_MAGIC) ? 0 : -ENOMEM;
+	return init_pseudo(fc, EGM_REGION_FS_MAGIC) ? 0 : -ENOMEM;
 }
 
 /*
- * Without an owner: the mount would otherwise hold a reference to this module
- * until the module's own exit drops it.
+ * No owner: the mount would hold a reference to this module, which only the module's exit
+ * drops.
  */
 static struct file_system_type egm_region_fs_type = {
 	.name = "nvgrace_egm",
@@ -54,7 +50,7 @@ static struct file_system_type egm_region_fs_type = {
 };
 
 /**
- * egm_region_init - make what all regions share
+ * egm_region_init - set up the state that all regions share
  *
  * Context: module init.
  * Return: 0 or a negative errno.
@@ -79,6 +75,30 @@ void egm_region_exit(void)
 	egm_memory_failure_module_exit();
 }
 
+static struct egm_region *egm_region_alloc(const struct nvgrace_egm_info *info)
+{
+	struct egm_region *region = kzalloc_obj(*region);
+
+	if (!region)
+		return NULL;
+	if (init_srcu_struct(&region->srcu)) {
+		kfree(region);
+		return NULL;
+	}
+	kref_init(&region->ref);
+	mutex_init(&region->dma_lock);
+	INIT_LIST_HEAD(&region->dma_users);
+	spin_lock_init(&region->lock);
+	init_waitqueue_head(&region->wait);
+	egm_retired_init(&region->retired);
+	egm_memory_failure_init(region);
+	egm_owner_map_init(&region->owner_map);
+	region->base = info->base;
+	region->size = info->size;
+	snprintf(region->name, sizeof(region->name), "egm%u", info->pxm);
+	return region;
+}
+
 static void egm_region_free(struct kref *ref)
 {
 	struct egm_region *region = container_of(ref, struct egm_region, ref);
@@ -97,11 +117,11 @@ static void egm_region_free(struct kref *ref)
 }
 
 /**
- * egm_region_forbid - let no region be made, if there is none
+ * egm_region_forbid - prevent the creation of regions, unless a region exists
  *
  * Context: any.
- * Return: true if there is none until egm_region_allow(); false if a region is bound, or was and
- * some file of it is open.
+ * Return: true if no region exists, and none can be created before egm_region_allow(); false
+ * if a region is bound, or an open file holds an unbound one.
  */
 bool egm_region_forbid(void)
 {
@@ -109,7 +129,7 @@ bool egm_region_forbid(void)
 }
 
 /**
- * egm_region_allow - undo egm_region_forbid(), if it was done
+ * egm_region_allow - undo egm_region_forbid(), if that returned true
  *
  * Context: any.
  */
@@ -119,19 +139,18 @@ void egm_region_allow(void)
 }
 
 /**
- * egm_region_create - claim a region
+ * egm_region_create - claim the range of a region
  * @dev: the device to log for; not referenced after return
- * @info: where it is; not referenced after return
+ * @info: description of the region; not referenced after return
  *
  * Context: may sleep.
- * Return: the region with one reference, or ERR_PTR: -EBUSY if some of the range
- * is claimed already, as it is while a file opened before an unbind is still open,
- * or known to mm as somebody else's, or if no region may be made; -ENOMEM.
+ * Return: the region with one reference, or ERR_PTR: -EBUSY if a part of the range is claimed
+ * (as by a file that was opened before an unbind), or registered with mm by another driver,
+ * or if no region may be created; -ENOMEM.
  */
 struct egm_region *egm_region_create(struct device *dev,
 				     const struct nvgrace_egm_info *info)
 {
-	struct egm_region *region;
 	struct inode *inode;
 	int ret;
 
@@ -140,63 +159,45 @@ struct egm_region *egm_region_create(struct device *dev,
 		return ERR_PTR(-EBUSY);
 	}
 
-	region = kzalloc_obj(*region);
-	if (!region || init_srcu_struct(&region->srcu)) {
-		kfree(region);
+	struct egm_region *region __free(egm_region_put) = egm_region_alloc(info);
+	if (!region) {
 		atomic_dec(&egm_region_count);
 		return ERR_PTR(-ENOMEM);
 	}
-	kref_init(&region->ref);
-	mutex_init(&region->dma_lock);
-	INIT_LIST_HEAD(&region->dma_users);
-	spin_lock_init(&region->lock);
-	init_waitqueue_head(&region->wait);
-	egm_retired_init(&region->retired);
-	egm_memory_failure_init(region);
-	egm_owner_map_init(&region->owner_map);
-	region->base = info->base;
-	region->size = info->size;
-	snprintf(region->name, sizeof(region->name), "egm%u", info->pxm);
 
-	if (egm_scrub_init(&region->scrub, &region->retired, region->base,
-			   region->size, dev_to_node(dev))) {
-		egm_region_put(region);
-		return ERR_PTR(-ENOMEM);
-	}
+	ret = egm_scrub_init(&region->scrub, &region->retired, region->base, region->size,
+			     dev_to_node(dev));
+	if (ret)
+		return ERR_PTR(ret);
 
 	inode = alloc_anon_inode(egm_region_mnt->mnt_sb);
-	if (IS_ERR(inode)) {
-		egm_region_put(region);
+	if (IS_ERR(inode))
 		return ERR_CAST(inode);
-	}
 	inode->i_private = region;
 	region->inode = inode;
 
 	region->res = request_mem_region_exclusive(region->base, region->size,
-						     region->name);
+						   region->name);
 	if (!region->res) {
 		dev_err(dev,
-			"memory at %pa, %#llx bytes, is still claimed: close every file of an earlier %s, or see /proc/iomem for who has it\n",
-			&region->base, region->size, region->name);
-		egm_region_put(region);
+			"[mem %#010llx-%#010llx] is still claimed: close every file of the former %s, or find the owner of the range in /proc/iomem\n",
+			region->base, region->base + region->size - 1, region->name);
 		return ERR_PTR(-EBUSY);
 	}
 
-	ret = egm_retired_table_read(&region->retired, dev, info->retired_table_pa, region->base,
-			     region->size);
+	ret = egm_retired_table_read(&region->retired, dev, info->retired_table_pa,
+				     region->base, region->size);
 	if (!ret)
 		ret = egm_memory_failure_register(region);
-	if (ret) {
-		egm_region_put(region);
+	if (ret)
 		return ERR_PTR(ret);
-	}
 
-	return region;
+	return no_free_ptr(region);
 }
 
 /**
  * egm_region_get - take a reference
- * @region: a region that the caller knows to be alive
+ * @region: a region; the caller knows that another reference exists
  *
  * Context: any.
  * Return: @region.
@@ -208,7 +209,7 @@ struct egm_region *egm_region_get(struct egm_region *region)
 }
 
 /**
- * egm_region_put - drop a reference, and with the last one the claim
+ * egm_region_put - drop a reference; the last one releases the claim
  * @region: the region
  *
  * Context: may sleep.
@@ -228,18 +229,17 @@ static void egm_region_revoke_dma(struct egm_region *region)
 }
 
 /**
- * egm_region_revoke - remove all mappings of the memory, for good
+ * egm_region_revoke - unmap the region from user space and iommufd, permanently
  * @region: the region
  *
- * On return nothing of it is mapped or will be, but for an mmap in the middle of
- * filling page tables, which undoes that; an access through a former mapping raises
- * SIGBUS, and no worker zeroes any block. Files stay open and hold the region, and with
- * it the claim of its memory.
+ * On return no memory of the region is mapped, and none will be. An mmap() that is populating
+ * a VMA at that time unmaps the VMA itself. An access through a former mapping raises SIGBUS.
+ * No worker zeroes a block. Open files hold the region, and with it the claim.
  *
- * Mark, wait, zap. A thread that reads the mark in an SRCU section either sees it, or has
- * left its section, and its entries are zapped. DMA mappings of iommufd: one that
- * egm_region_add_dma() listed is revoked, and a later one is refused. DMA mappings of VFIO
- * type1 stay, and hold their file.
+ * The function sets the mark, waits for SRCU sections and zaps. A thread that checks the mark
+ * in a section either sees it, or has left the section, and its entries are zapped. A DMA
+ * mapping of iommufd is revoked if egm_region_add_dma() listed it, and refused later. DMA
+ * mappings of VFIO type1 stay, and hold their file.
  *
  * Context: may sleep; waits for faults that install entries, which allocate page tables.
  */
@@ -255,21 +255,20 @@ void egm_region_revoke(struct egm_region *region)
 }
 
 /**
- * egm_region_reserve - make an owner own the blocks below a range
+ * egm_region_reserve - reserve the blocks below a range for an owner
  * @region: the region
- * @owner: who wants them
- * @offset: first byte, from the region's start
+ * @owner: the owner
+ * @offset: first byte, as offset into the region
  * @len: bytes, not 0; the range is inside the region
  *
- * All or nothing. What is claimed stays claimed until
- * egm_region_release().
+ * Reserves all of the blocks or none. The owner keeps them until egm_region_release().
  *
  * Context: may sleep.
- * Return: 0; -ENODEV after egm_region_revoke(); -EBUSY if another owner has any of
+ * Return: 0; -ENODEV after egm_region_revoke(); -EBUSY if another owner has reserved one of
  * the blocks; -ENOMEM.
  */
 int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
-			    u64 offset, u64 len)
+		       u64 offset, u64 len)
 {
 	unsigned long first = offset / EGM_BLOCK_SIZE, busy = first;
 	unsigned long last = (offset + len - 1) / EGM_BLOCK_SIZE;
@@ -287,7 +286,8 @@ int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 			return 0;
 		ret = egm_owner_map_reserve(&region->owner_map, range);
 		if (ret)
-			holder = egm_owner_map_find_other(&region->owner_map, owner, &busy, last)->opener;
+			holder = egm_owner_map_find_other(&region->owner_map, owner, &busy,
+							  last)->opener;
 		else
 			retain_and_null_ptr(range);
 	}
@@ -303,23 +303,22 @@ int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 }
 
 /**
- * egm_region_release - end an owner's hold on all its blocks
+ * egm_region_release - release all blocks of an owner
  * @region: the region
  * @owner: an owner without mappings
  *
- * Blocks that were mapped become stale: they are zeroed before another owner maps them, and
- * ahead of that if the region still has its driver.
+ * Blocks that were mapped become stale. They are zeroed before another owner maps them. If
+ * the driver is still bound, workers start to zero them now.
  *
  * Context: may sleep.
  */
-void egm_region_release(struct egm_region *region,
-			       struct egm_owner *owner)
+void egm_region_release(struct egm_region *region, struct egm_owner *owner)
 {
 	unsigned long first, count;
 	bool stale = false;
 
 	while (egm_owner_first(owner, &first, &count)) {
-		/* Before the range is free. */
+		/* Before another owner can reserve the blocks. */
 		stale |= egm_scrub_mark_stale(&region->scrub, first, count);
 		scoped_guard(spinlock, &region->lock) {
 			egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
@@ -335,7 +334,7 @@ void egm_region_release(struct egm_region *region,
 /**
  * egm_region_add_dma - list a range that iommufd is about to map
  * @region: the region
- * @user: the range, to be revoked by egm_region_revoke()
+ * @user: the range; egm_region_revoke() revokes it
  *
  * Context: may sleep.
  * Return: 0; -ENODEV after egm_region_revoke().
@@ -343,7 +342,7 @@ void egm_region_release(struct egm_region *region,
 int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user)
 {
 	guard(mutex)(&region->dma_lock);
-	/* egm_region_revoke() sets it before it takes dma_lock. */
+	/* egm_region_revoke() sets the mark before it takes dma_lock. */
 	if (egm_region_is_revoked(region))
 		return -ENODEV;
 	list_add(&user->elm, &region->dma_users);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The list of a region's retired pages: those that firmware named, and those that
- * went bad since.
+ * The list of a region's retired pages: pages that firmware's table names, and pages that mm
+ * reported as poisoned.
  *
- * A page on the list is never read or written by the kernel, and everybody who asks
- * is told of it. A page that mm reports is blocked for as long as the owner of its block
- * lives: no mapping of it is made, and poison.c removes those that there are. From then on,
- * or if there is no owner, it is listed only: the next owner is told, and maps it as it is.
+ * The kernel neither reads nor writes a page on the list, and user space can read the list. A
+ * poisoned page whose block has an owner is also blocked: faults do not map it, and
+ * memory_failure.c zaps its mappings. The release of the owner's file unblocks the page. A
+ * page that is listed and not blocked is mapped like any other, and its next owner finds it
+ * in the list.
  *
- * Pages of firmware's table are listed from the start. A hole in the memory of a new
- * owner would break VMMs that touch all of it before they ask for the list; a page
- * that went bad under its owner must not be consumed again.
+ * Pages of firmware's table are never blocked: a hole in the memory of a new owner would break
+ * VMMs that touch all of the memory before they read the list. A page that is poisoned while
+ * it has an owner is blocked, because the owner must not consume the poison again.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -28,7 +29,7 @@ struct egm_retired_range {
 	struct interval_tree_node it;
 	bool reported;			/* by mm, not by firmware's table */
 	bool blocked;			/* must not be mapped */
-	bool unmap;			/* was reported, and poison.c has not handled it */
+	bool unmap;			/* memory_failure.c has not zapped the page yet */
 };
 
 static struct egm_retired_range *egm_retired_first(struct egm_retired *retired,
@@ -50,8 +51,8 @@ static struct egm_retired_range *egm_retired_after(struct egm_retired_range *ran
 }
 
 /**
- * egm_retired_init - start with no page
- * @retired: to initialize
+ * egm_retired_init - initialize an empty list
+ * @retired: the list
  */
 void egm_retired_init(struct egm_retired *retired)
 {
@@ -64,7 +65,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_retired_init);
 
 /**
  * egm_retired_destroy - undo egm_retired_init()
- * @retired: nobody else uses it any more
+ * @retired: the list; no other thread uses it
  */
 void egm_retired_destroy(struct egm_retired *retired)
 {
@@ -96,7 +97,7 @@ static struct egm_retired_range *egm_retired_alloc(u64 offset, u64 len, gfp_t gf
 	return range;
 }
 
-/* The count is read without the lock. */
+/* egm_retired_next_blocked() reads the number of blocked ranges without the lock. */
 static void egm_retired_set_blocked(struct egm_retired *retired,
 				    struct egm_retired_range *range, bool blocked)
 {
@@ -106,9 +107,9 @@ static void egm_retired_set_blocked(struct egm_retired *retired,
 }
 
 /**
- * egm_retired_add - list pages that were bad before anyone owned them
- * @retired: the region's
- * @offset: first byte, from the region's start
+ * egm_retired_add - list pages of firmware's table
+ * @retired: the region's list
+ * @offset: first byte, as offset into the region
  * @len: bytes, not 0; the range is inside the region
  *
  * Context: may sleep.
@@ -126,7 +127,7 @@ int egm_retired_add(struct egm_retired *retired, u64 offset, u64 len)
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_add);
 
-/* The range that a report of these bytes has made before. */
+/* Find the range that an earlier report of exactly these bytes added. */
 static struct egm_retired_range *egm_retired_find(struct egm_retired *retired, u64 offset,
 						  u64 len)
 {
@@ -140,16 +141,16 @@ static struct egm_retired_range *egm_retired_find(struct egm_retired *retired, u
 }
 
 /**
- * egm_retired_report - list a page that has gone bad
- * @retired: the region's
- * @offset: its first byte, from the region's start
- * @len: its bytes; the range is inside the region
- * @block: whether its block has an owner: from here on egm_retired_next_blocked() finds it
+ * egm_retired_report - list a poisoned page
+ * @retired: the region's list
+ * @offset: first byte of the page, as offset into the region
+ * @len: bytes of the page, which is inside the region
+ * @block: block the page, because the block below it has an owner
  *
- * mm reports a page once for each mapping of it, and again whenever it is consumed.
- * egm_retired_next_unmap() finds it once for each report.
+ * mm reports a page once for each of its mappings, and again each time the poison is
+ * consumed. After each report egm_retired_next_unmap() returns the page once.
  *
- * Context: any but interrupts; mm never makes two reports at a time.
+ * Context: any but interrupts; mm serializes its reports.
  * Return: 0 or -ENOMEM.
  */
 int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len, bool block)
@@ -175,16 +176,16 @@ int egm_retired_report(struct egm_retired *retired, u64 offset, u64 len, bool bl
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_report);
 
 /**
- * egm_retired_next_unmap - take a page whose mappings are to be removed
- * @retired: the region's
- * @offset: set to its first byte, from the region's start
- * @len: set to its bytes
+ * egm_retired_next_unmap - find a page that was reported and must be zapped
+ * @retired: the region's list
+ * @offset: set to the first byte of the page, as offset into the region
+ * @len: set to the bytes of the page
  *
- * The caller waits for threads that looked before the report, and then removes the page's
- * mappings.
+ * The caller must wait for threads that looked for blocked pages before the report, and then
+ * zap the page.
  *
  * Context: process.
- * Return: true if there was one.
+ * Return: true if the function found a page.
  */
 bool egm_retired_next_unmap(struct egm_retired *retired, u64 *offset, u64 *len)
 {
@@ -205,10 +206,10 @@ bool egm_retired_next_unmap(struct egm_retired *retired, u64 *offset, u64 *len)
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_next_unmap);
 
 /**
- * egm_retired_unblock - the owner of some blocks is gone
- * @retired: the region's
- * @offset: first byte, from the region's start
- * @len: bytes, not 0; nobody has any of it mapped
+ * egm_retired_unblock - unblock the pages of a range whose owner was released
+ * @retired: the region's list
+ * @offset: first byte, as offset into the region
+ * @len: bytes, not 0; no byte of the range is mapped
  *
  * Context: process.
  */
@@ -223,8 +224,9 @@ void egm_retired_unblock(struct egm_retired *retired, u64 offset, u64 len)
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_unblock);
 
+/* Remove one reported page of a range from the list. */
 static struct egm_retired_range *egm_retired_remove_reported(struct egm_retired *retired,
-							   u64 first, u64 last)
+							     u64 first, u64 last)
 {
 	struct egm_retired_range *range;
 
@@ -242,15 +244,15 @@ static struct egm_retired_range *egm_retired_remove_reported(struct egm_retired 
 }
 
 /**
- * egm_retired_move - let another list have what was reported of a range
- * @from: the list that has it
- * @offset: first byte of the range, as @from counts
- * @len: bytes of the range, not 0; nobody has any of it mapped
+ * egm_retired_move - move the reported pages of a range to another list
+ * @from: the list that has the pages
+ * @offset: first byte of the range, as offset in @from
+ * @len: bytes of the range, not 0; no byte of the range is mapped
  * @to: the other list
- * @to_offset: the same byte, as @to counts
+ * @to_offset: first byte of the range, as offset in @to
  *
- * What firmware named stays: its table is read for each region. Nothing is allocated, so
- * that what is known of bad memory cannot be lost.
+ * Pages of firmware's table stay in @from: each probe reads the table again. The function
+ * allocates nothing, so it cannot fail and forget a poisoned page.
  *
  * Context: process.
  */
@@ -269,13 +271,13 @@ void egm_retired_move(struct egm_retired *from, u64 offset, u64 len,
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_move);
 
 /**
- * egm_retired_next_blocked - find the first byte of a range that must not be mapped
- * @retired: the region's
- * @offset: first byte, from the region's start
- * @end: the byte after its last, greater than @offset
+ * egm_retired_next_blocked - find the first blocked byte of a range
+ * @retired: the region's list
+ * @offset: first byte of the range, as offset into the region
+ * @end: end of the range, greater than @offset
  *
  * Context: process.
- * Return: the byte, or @end if all of the range can be mapped.
+ * Return: offset of the first blocked byte, or @end if no byte of the range is blocked.
  */
 u64 egm_retired_next_blocked(struct egm_retired *retired, u64 offset, u64 end)
 {
@@ -294,13 +296,14 @@ EXPORT_SYMBOL_IF_KUNIT(egm_retired_next_blocked);
 
 /**
  * egm_retired_next - find the first retired bytes of a range
- * @retired: the region's
- * @offset: first byte, from the region's start
- * @end: the byte after its last, greater than @offset
- * @len: set to how many bytes from the returned one on are retired
+ * @retired: the region's list
+ * @offset: first byte of the range, as offset into the region
+ * @end: end of the range, greater than @offset
+ * @len: set to the number of retired bytes from the returned byte on
  *
  * Context: process.
- * Return: the first retired byte, or @end if there is none (@len is 0 then).
+ * Return: offset of the first retired byte. If no byte of the range is retired, @end, and
+ * @len is set to 0.
  */
 u64 egm_retired_next(struct egm_retired *retired, u64 offset, u64 end, u64 *len)
 {
@@ -319,14 +322,15 @@ u64 egm_retired_next(struct egm_retired *retired, u64 offset, u64 end, u64 *len)
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_next);
 
 /**
- * egm_retired_list - all retired pages, in order, merged, without overlap
- * @retired: the region's
- * @pages: where they go; may be NULL if @max is 0
- * @max: room for so many
- * @generation: set to a number that changes when the list does, if not NULL
+ * egm_retired_list - copy the list as sorted, merged ranges
+ * @retired: the region's list
+ * @pages: array for the ranges; can be NULL if @max is 0
+ * @max: number of entries in @pages
+ * @generation: set to the generation of the copy; can be NULL
  *
  * Context: process.
- * Return: how many there are; if more than @max, only that many were stored.
+ * Return: number of ranges of the whole list. If it is more than @max, only the first @max
+ * ranges were copied.
  */
 size_t egm_retired_list(struct egm_retired *retired, struct egm_retired_page *pages,
 			size_t max, unsigned long *generation)
@@ -357,11 +361,11 @@ size_t egm_retired_list(struct egm_retired *retired, struct egm_retired_page *pa
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_list);
 
 /**
- * egm_retired_bytes - how much is retired
- * @retired: the region's
+ * egm_retired_bytes - count the retired bytes
+ * @retired: the region's list
  *
  * Context: process.
- * Return: bytes.
+ * Return: number of bytes that are on the list; overlapping ranges count once.
  */
 u64 egm_retired_bytes(struct egm_retired *retired)
 {
@@ -383,11 +387,11 @@ u64 egm_retired_bytes(struct egm_retired *retired)
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_bytes);
 
 /**
- * egm_retired_generation - a number that changes when the list does
- * @retired: the region's
+ * egm_retired_generation - read the generation of the list
+ * @retired: the region's list
  *
  * Context: process.
- * Return: the number.
+ * Return: a number that differs from that of an earlier call if the list has grown.
  */
 unsigned long egm_retired_generation(struct egm_retired *retired)
 {

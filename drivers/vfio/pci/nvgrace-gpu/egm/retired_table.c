@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Firmware's table of retired pages: a count, and the SPA of a 64 KiB block for each.
+ * Firmware's table of retired pages: a count, followed by the SPA of each 64 KiB block.
  *
- * It is input like any other: the count is read before the rest is mapped, nothing is
- * believed to be in the region, aligned, in order or there only once.
+ * The table is untrusted input. The count is read and bounded before the entries are mapped.
+ * An entry can be unaligned, outside the region, out of order or repeated.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -31,22 +31,22 @@ static int egm_retired_table_compare(const void *a, const void *b)
 }
 
 /**
- * egm_retired_table_parse - make sorted, merged ranges of a table's entries
+ * egm_retired_table_parse - convert the entries of a table to sorted, merged ranges
  * @entries: SPAs; sorted in place
- * @count: how many
+ * @count: number of entries
  * @base: SPA of the region
- * @size: its bytes, not 0
- * @pages: room for @count ranges
+ * @size: bytes of the region, not 0
+ * @pages: array for @count ranges
  * @dropped: set to the number of entries that are unaligned, outside the region, or
  *	     repeated
  *
- * Of a block across the region's edge the part inside counts.
+ * If a block crosses the edge of the region, the part inside the region is retired.
  *
  * Context: any.
- * Return: how many ranges there are.
+ * Return: number of ranges in @pages.
  */
 size_t egm_retired_table_parse(u64 *entries, size_t count, u64 base, u64 size,
-		       struct egm_retired_page *pages, size_t *dropped)
+			       struct egm_retired_page *pages, size_t *dropped)
 {
 	u64 last = base + size - 1, first, end;
 	size_t i, n = 0;
@@ -76,9 +76,9 @@ size_t egm_retired_table_parse(u64 *entries, size_t count, u64 base, u64 size,
 EXPORT_SYMBOL_IF_KUNIT(egm_retired_table_parse);
 
 /*
- * Copy from physical memory. The claim fails for what is not firmware's to give: the
- * kernel's RAM, a region that guests write. And nothing is read where SRAT knows of
- * no memory: an access that nobody answers ends the kernel.
+ * Copy from physical memory. request_mem_region() fails for System RAM, and for EGM regions,
+ * which guests write. An address outside SRAT is not read: an access that no device answers
+ * is a fatal SError.
  */
 static int egm_retired_table_copy(phys_addr_t from, void *to, size_t len)
 {
@@ -101,27 +101,27 @@ static int egm_retired_table_copy(phys_addr_t from, void *to, size_t len)
 
 static int egm_retired_table_unreadable(struct device *dev, phys_addr_t table, int ret)
 {
-	dev_warn(dev, "retired pages unknown: table at %pa cannot be read (%pe), is it firmware's memory?\n",
-		 &table, ERR_PTR(ret));
+	dev_warn(dev, "%sretired pages unknown: table at %pa cannot be read (%pe)\n",
+		 ret == -ENOMEM ? "" : FW_BUG, &table, ERR_PTR(ret));
 	return 0;
 }
 
 /**
- * egm_retired_table_read - list what firmware has retired
+ * egm_retired_table_read - list the pages that firmware has retired
  * @retired: the region's list, empty
  * @dev: the device to log for
  * @table: SPA of the table, 0 if there is none
  * @base: SPA of the region, which is claimed
- * @size: its bytes
+ * @size: bytes of the region
  *
- * A table that cannot be read is no reason to be without the region: it is said, and
- * nothing is listed.
+ * If the table cannot be read, the function logs a warning and the list stays empty: the
+ * region is usable without the table.
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int egm_retired_table_read(struct egm_retired *retired, struct device *dev,
-		   phys_addr_t table, phys_addr_t base, u64 size)
+			   phys_addr_t table, phys_addr_t base, u64 size)
 {
 	size_t dropped, n, i;
 	phys_addr_t end;
@@ -133,8 +133,7 @@ int egm_retired_table_read(struct egm_retired *retired, struct device *dev,
 
 	if (!IS_ALIGNED(table, sizeof(u64)) ||
 	    check_add_overflow(table, sizeof(u64) * (1 + EGM_RETIRED_TABLE_MAX_ENTRIES), &end)) {
-		dev_warn(dev, "retired pages unknown: no table can be at %pa (firmware fault)\n",
-			 &table);
+		dev_warn(dev, FW_BUG "retired pages unknown: no table can be at %pa\n", &table);
 		return 0;
 	}
 
@@ -144,7 +143,7 @@ int egm_retired_table_read(struct egm_retired *retired, struct device *dev,
 	if (!count)
 		return 0;
 	if (count > EGM_RETIRED_TABLE_MAX_ENTRIES) {
-		dev_warn(dev, "table of retired pages at %pa says %llu entries, reading %d (firmware fault)\n",
+		dev_warn(dev, FW_BUG "table of retired pages at %pa says %llu entries, reading %d\n",
 			 &table, count, EGM_RETIRED_TABLE_MAX_ENTRIES);
 		count = EGM_RETIRED_TABLE_MAX_ENTRIES;
 	}
@@ -161,7 +160,7 @@ int egm_retired_table_read(struct egm_retired *retired, struct device *dev,
 
 	n = egm_retired_table_parse(entries, count, base, size, pages, &dropped);
 	if (dropped)
-		dev_warn_ratelimited(dev, "ignored %zu of %llu entries of the table of retired pages: unaligned, repeated, or not in the region (firmware fault)\n",
+		dev_warn_ratelimited(dev, FW_BUG "ignored %zu of %llu entries of the table of retired pages: unaligned, repeated, or not in the region\n",
 				     dropped, count);
 	for (i = 0; i < n; i++) {
 		ret = egm_retired_add(retired, pages[i].offset, pages[i].size);

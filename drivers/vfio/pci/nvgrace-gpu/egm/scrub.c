@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Zeroing: no byte of a region reaches a new owner with the content of an earlier one.
+ * Zeroing: no byte of a region reaches an owner with the content of an earlier owner.
  *
- * A block is in one of four states, and one thread changes it at a time:
+ * A block is in one of four states, and one thread at a time changes the state:
  *
- *	      a thread takes it      it was zeroed      its owner maps it
- *	STALE ----------------> BUSY ------------> ZERO ----------------> USED
- *	  ^                                                                 |
- *	  +---------------- its owner's file is released -------------------+
+ *	      zeroing starts       zeroing ends        the owner maps it
+ *	STALE ---------------> BUSY ------------> ZERO ----------------> USED
+ *	  ^                                                                |
+ *	  +--------------- the owner's file is released ------------------+
  *
- * Only a block in state USED is mapped, so a thread that zeroes a block need not know
- * its owner. The state changes without a lock: STALE to BUSY by cmpxchg; BUSY to ZERO by
- * the thread that took the block; ZERO to USED and USED to STALE only on behalf of the
- * owner. A store of ZERO and one of USED are releases, paired with the acquire loads
- * of egm_scrub_state(): a thread that finds a block zero, and maps it, maps zeroes.
+ * Only a block in state USED is mapped, so a thread zeroes a block without knowing its owner.
+ * The state changes without a lock. The thread that moves a block from STALE to BUSY by
+ * cmpxchg moves it on to ZERO, or back to STALE if memremap() fails. Only the owner's threads
+ * move a block to USED, and only the release of the owner's file moves it back to STALE. A
+ * store of ZERO or USED is a release, and pairs with the acquire in egm_scrub_state(): a
+ * thread that finds a block in state ZERO maps zeroes.
  *
- * Each thread maps one block of the region at a time and only while it zeroes it, because
- * a stray or speculative access through an alias would reach a guest's memory. The
- * kernel unmaps lazily: a translation can stay in a TLB until mm purges freed areas.
+ * A thread maps one block, and only while it zeroes the block: a stray or speculative access
+ * through an alias would reach a guest's memory. vmalloc unmaps lazily, so a translation can
+ * stay in a TLB until mm purges freed areas.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -26,6 +27,7 @@
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
 #include <linux/io.h>
+#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/nodemask.h>
@@ -37,14 +39,7 @@
 #include <linux/topology.h>
 #include <linux/wait_bit.h>
 
-enum egm_scrub_state {
-	EGM_SCRUB_STALE,
-	EGM_SCRUB_BUSY,
-	EGM_SCRUB_ZERO,
-	EGM_SCRUB_USED,
-};
-
-/* Blocks that a thread waits for, on its stack. */
+/* Blocks that a thread waits for. The structure is on the stack of that thread. */
 struct egm_scrub_request {
 	struct list_head node;
 	unsigned long next;
@@ -66,7 +61,7 @@ static struct workqueue_struct *egm_scrub_wq;
  */
 int egm_scrub_module_init(void)
 {
-	/* WQ_SYSFS: the administrator sets its nice level and CPUs. */
+	/* WQ_SYSFS: the administrator sets the nice level and the CPUs. */
 	egm_scrub_wq = alloc_workqueue("egm_scrub", WQ_UNBOUND | WQ_SYSFS, 0);
 	return egm_scrub_wq ? 0 : -ENOMEM;
 }
@@ -81,13 +76,18 @@ void egm_scrub_module_exit(void)
 	destroy_workqueue(egm_scrub_wq);
 }
 
+static unsigned long egm_scrub_block_count(const struct egm_scrub *scrub)
+{
+	return DIV_ROUND_UP_ULL(scrub->size, EGM_BLOCK_SIZE);
+}
+
 static enum egm_scrub_state egm_scrub_state(struct egm_scrub *scrub, unsigned long block)
 {
 	/* Paired with the stores of ZERO and USED. */
 	return smp_load_acquire(&scrub->state[block]);
 }
 
-/* Take a stale block. The thread that succeeds zeroes it. */
+/* Move a block from STALE to BUSY. The thread that succeeds must zero the block. */
 static bool egm_scrub_start_block(struct egm_scrub *scrub, unsigned long block)
 {
 	u8 stale = EGM_SCRUB_STALE;
@@ -96,7 +96,7 @@ static bool egm_scrub_start_block(struct egm_scrub *scrub, unsigned long block)
 	       try_cmpxchg(&scrub->state[block], &stale, EGM_SCRUB_BUSY);
 }
 
-/* Zero a part of a block; retired pages are skipped. */
+/* Zero a part of a block, but for retired pages. */
 static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
 {
 	u64 bad, skip;
@@ -115,7 +115,7 @@ static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
 	return 0;
 }
 
-/* Zero a block that the caller took. */
+/* Zero a block that the caller has moved to BUSY. */
 static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
 {
 	u64 offset = (u64)block * EGM_BLOCK_SIZE;
@@ -126,7 +126,7 @@ static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
 	return ret;
 }
 
-/* Take a block for a worker, from each request in turn. */
+/* Choose a block for a worker from the requests, one block of each request in turn. */
 static bool egm_scrub_start_requested(struct egm_scrub *scrub, unsigned long *block)
 {
 	struct egm_scrub_request *request;
@@ -162,8 +162,7 @@ static bool egm_scrub_start_ahead(struct egm_scrub *scrub, unsigned long *block)
 
 static void egm_scrub_work(struct work_struct *work)
 {
-	struct egm_scrub_worker *worker =
-		container_of(work, struct egm_scrub_worker, work);
+	struct egm_scrub_worker *worker = container_of(work, struct egm_scrub_worker, work);
 	struct egm_scrub *scrub = worker->scrub;
 	unsigned int n = worker - scrub->workers;
 	unsigned long block;
@@ -180,15 +179,15 @@ static void egm_scrub_work(struct work_struct *work)
 }
 
 /**
- * egm_scrub_init - start with every block stale
- * @scrub: to initialize; zeroed memory
- * @retired: the region's list of pages that are not zeroed
+ * egm_scrub_init - initialize the states, with every block stale
+ * @scrub: the states, in zeroed memory
+ * @retired: the region's list of retired pages, which are not zeroed
  * @base: SPA of the region, page-aligned
  * @size: bytes, page-aligned, not 0
- * @node: NUMA node of the region; it need not have CPUs
+ * @node: NUMA node of the region, with or without CPUs
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM; the caller must call egm_scrub_destroy() in either case.
+ * Return: 0 or -ENOMEM. The caller must call egm_scrub_destroy() in both cases.
  */
 int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 		   phys_addr_t base, u64 size, int node)
@@ -213,7 +212,7 @@ int egm_scrub_init(struct egm_scrub *scrub, struct egm_retired *retired,
 
 /**
  * egm_scrub_destroy - undo egm_scrub_init()
- * @scrub: was never passed to egm_scrub_ahead(), or was stopped
+ * @scrub: the states; no worker was queued, or egm_scrub_stop() has returned
  */
 void egm_scrub_destroy(struct egm_scrub *scrub)
 {
@@ -232,8 +231,8 @@ static void egm_scrub_queue(struct egm_scrub *scrub, unsigned int count)
 }
 
 /**
- * egm_scrub_ahead - zero stale blocks in the background
- * @scrub: the region's
+ * egm_scrub_ahead - queue workers that zero stale blocks ahead of need
+ * @scrub: the region's states
  *
  * Does nothing if the module parameter scrub_workers is 0, or after egm_scrub_stop().
  *
@@ -246,11 +245,11 @@ void egm_scrub_ahead(struct egm_scrub *scrub)
 }
 
 /**
- * egm_scrub_stop - end all zeroing, for good
- * @scrub: the region's
+ * egm_scrub_stop - stop all zeroing, permanently
+ * @scrub: the region's states
  *
- * Waits until each worker has ended its block, no longer. A thread in egm_scrub_range()
- * ends its block, and fails.
+ * Waits until each worker has zeroed its present block. A thread in egm_scrub_range() zeroes
+ * its present block and fails.
  *
  * Context: may sleep.
  */
@@ -264,7 +263,7 @@ void egm_scrub_stop(struct egm_scrub *scrub)
 		cancel_work_sync(&scrub->workers[i].work);
 }
 
-/* Ask one worker for each block, and at most for each CPU but this one, to help. */
+/* Queue one worker for each block but the first, and at most for each CPU but this one. */
 static void egm_scrub_request(struct egm_scrub *scrub, struct egm_scrub_request *request,
 			      unsigned long first, unsigned long end)
 {
@@ -291,7 +290,7 @@ static void egm_scrub_withdraw(struct egm_scrub *scrub, struct egm_scrub_request
 	list_del(&request->node);
 }
 
-/* Zero a block of the caller's, unless another thread takes it first. */
+/* Zero a block of the caller's file, unless another thread starts to zero it first. */
 static int egm_scrub_zero(struct egm_scrub *scrub, unsigned long block)
 {
 	int ret;
@@ -307,7 +306,7 @@ static int egm_scrub_zero(struct egm_scrub *scrub, unsigned long block)
 	return ret;
 }
 
-/* Take a block of the caller's to USED. */
+/* Move a block of the caller's file to USED. */
 static int egm_scrub_use(struct egm_scrub *scrub, unsigned long block)
 {
 	int ret;
@@ -326,7 +325,7 @@ static int egm_scrub_use(struct egm_scrub *scrub, unsigned long block)
 				return -EINTR;
 			break;
 		case EGM_SCRUB_ZERO:
-			/* Other threads of the owner store the same, and no other thread stores. */
+			/* A second thread of the owner can store the same value. */
 			smp_store_release(&scrub->state[block], EGM_SCRUB_USED);
 			return 0;
 		case EGM_SCRUB_USED:
@@ -340,7 +339,7 @@ static int egm_scrub_use_all(struct egm_scrub *scrub, unsigned long first, unsig
 	unsigned long block;
 	int ret;
 
-	/* Blocks that no thread zeroes yet, before waiting for one of the others. */
+	/* Zero the stale blocks first, then wait for blocks that other threads zero. */
 	for (block = first; block < end; block++) {
 		if (egm_scrub_state(scrub, block) != EGM_SCRUB_STALE)
 			continue;
@@ -354,15 +353,16 @@ static int egm_scrub_use_all(struct egm_scrub *scrub, unsigned long first, unsig
 }
 
 /**
- * egm_scrub_use_zero - make a range ready to be mapped, if that takes no zeroing
- * @scrub: the region's
- * @offset: first byte, from the region's start
+ * egm_scrub_use_zero - prepare a range for mapping, if none of its blocks must be zeroed
+ * @scrub: the region's states
+ * @offset: first byte, as offset into the region
  * @len: bytes, not 0; the range is inside the region
  *
  * The caller must own the blocks below the range.
  *
  * Context: process; does not wait.
- * Return: true if all of the range is zero or in use.
+ * Return: true if all blocks of the range are in state USED; false if a block is stale or
+ * busy, and no state has changed.
  */
 bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len)
 {
@@ -378,17 +378,18 @@ bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len)
 }
 
 /**
- * egm_scrub_range - make a range ready to be mapped
- * @scrub: the region's
- * @offset: first byte, from the region's start
+ * egm_scrub_range - prepare a range for mapping
+ * @scrub: the region's states
+ * @offset: first byte, as offset into the region
  * @len: bytes, not 0; the range is inside the region
  *
- * Zeroes the stale blocks below the range, all of which the caller must own. Takes no
- * lock if none is stale. Workers help with more than one block.
+ * Zeroes the stale blocks below the range. The caller must own all blocks below the range.
+ * Takes no lock if no block is stale or busy. Workers help with more than one block.
  *
- * Context: may sleep, and waits for other threads that zero blocks of the range.
- * Return: 0; if a block had to be zeroed: -EINTR if a fatal signal is pending, -ENODEV
- * after egm_scrub_stop(), -ENOMEM. Blocks zeroed before an error stay zeroed.
+ * Context: may sleep; waits for other threads that zero blocks of the range.
+ * Return: 0 if all blocks are in state USED. If a block had to be zeroed: -EINTR if a fatal
+ * signal is pending, -ENODEV after egm_scrub_stop(), -ENOMEM. Blocks that were zeroed before
+ * an error stay zero.
  */
 int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
 {
@@ -407,15 +408,15 @@ int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len)
 }
 
 /**
- * egm_scrub_mark_stale - make blocks stale that lost their owner
- * @scrub: the region's
- * @first: first block; none of them is mapped
+ * egm_scrub_mark_stale - mark the used blocks of a range stale
+ * @scrub: the region's states
+ * @first: first block; no block of the range is mapped
  * @count: number of blocks
  *
- * Blocks that the owner never used stay zero.
+ * Blocks that the owner never used stay in their state.
  *
- * Context: any; the caller keeps others from owning the blocks until it returns.
- * Return: true if any block became stale.
+ * Context: any; the blocks are reserved by their old owner until the function returns.
+ * Return: true if a block became stale.
  */
 bool egm_scrub_mark_stale(struct egm_scrub *scrub, unsigned long first, unsigned long count)
 {
@@ -432,11 +433,11 @@ bool egm_scrub_mark_stale(struct egm_scrub *scrub, unsigned long first, unsigned
 }
 
 /**
- * egm_scrub_pending - count the bytes that are not zero yet
- * @scrub: the region's
+ * egm_scrub_pending - count the bytes that are still to be zeroed
+ * @scrub: the region's states
  *
  * Context: process.
- * Return: bytes, whole blocks.
+ * Return: bytes of the blocks in state STALE or BUSY.
  */
 u64 egm_scrub_pending(struct egm_scrub *scrub)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /sys/class/egm/egm<pxm>/ says of a region:
- * Documentation/ABI/testing/sysfs-class-egm.
+ * Attributes and GPU links of the class device: Documentation/ABI/testing/sysfs-class-egm.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -14,7 +13,7 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
-/* A GPU that has a link; holds a reference, as the link's target. */
+/* A link to a GPU, with a reference to the GPU. */
 struct egm_sysfs_gpu {
 	struct device *dev;
 	struct list_head node;
@@ -25,7 +24,7 @@ static struct egm_chardev *egm_sysfs_chardev(struct device *dev)
 	return container_of(dev, struct egm_chardev, dev);
 }
 
-/* The region is there: the attributes go before the chardev lets go of it. */
+/* The driver core removes the attributes before egm_chardev_destroy() drops the region. */
 static ssize_t egm_size_show(struct device *dev, struct device_attribute *attr,
 			     char *buf)
 {
@@ -72,7 +71,7 @@ static ssize_t retired_bytes_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(retired_bytes);
 
-/* As many as fit: the ioctl has them all. */
+/* A page of text holds only the first ranges of a long list. The ioctl returns all of them. */
 static ssize_t retired_pages_show(struct device *dev, struct device_attribute *attr,
 				  char *buf)
 {
@@ -126,12 +125,12 @@ static void egm_sysfs_drop_gpu(struct egm_chardev *chardev,
 }
 
 /**
- * egm_sysfs_add_gpu - list a GPU of the region's socket and link to it
+ * egm_sysfs_add_gpu - list a GPU of the region's socket, and link to the GPU
  * @chardev: a device that was added
  * @gpu: the GPU's PCI device
  *
  * Context: may sleep; takes the chardev's lock.
- * Return: 0 or a negative errno; the GPU is in neither place then.
+ * Return: 0 or a negative errno. On failure the GPU is neither listed nor linked.
  */
 int egm_sysfs_add_gpu(struct egm_chardev *chardev, struct device *gpu)
 {
@@ -154,7 +153,7 @@ int egm_sysfs_add_gpu(struct egm_chardev *chardev, struct device *gpu)
 /**
  * egm_sysfs_remove_gpu - undo egm_sysfs_add_gpu()
  * @chardev: the device
- * @gpu: the GPU's PCI device, which need not be listed
+ * @gpu: the GPU's PCI device; can be absent from the list
  *
  * Context: may sleep; takes the chardev's lock.
  */
@@ -172,7 +171,7 @@ void egm_sysfs_remove_gpu(struct egm_chardev *chardev, struct device *gpu)
 }
 
 /**
- * egm_sysfs_remove_gpus - remove what is left of the links
+ * egm_sysfs_remove_gpus - remove all GPUs from the list, and their links
  * @chardev: a device that is about to be deleted
  *
  * Context: may sleep; takes the chardev's lock.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Insertions into nvgrace-gpu: a GPU counts at its socket from the end of a successful
- * probe until it has been unregistered from vfio.
+ * Insertions into nvgrace-gpu: add a GPU to its socket at the end of a successful probe,
+ * and remove it after it was unregistered from VFIO.
  */
 
 /* [nvgrace-gpu include] */
