@@ -65,7 +65,8 @@ coverage: ## which lines of the driver the tests run, and why not the others
 series: source ## the repository as patches on the kernel source (or KDIR), in build/series
 	@scripts/series
 
-series-check: deps-series tree series ## build each patch, check each patch
+series-check: deps-series tree source ## build each patch, check each patch
+	@scripts/series --draft
 	@scripts/series-check
 
 clean: ## remove build/
