@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of the firmware properties: what is read, and what is refused.
+ * KUnit tests of reading and checking the EGM properties of a GPU.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -26,7 +26,7 @@ static struct device *device_with(struct kunit *test,
 	struct software_node *swnode;
 	struct device *dev;
 
-	/* A name of its own: the last test's may be released late. */
+	/* A unique name: the device of the test before can be released late. */
 	dev = kunit_device_register(test, test->name);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	swnode = kunit_kzalloc(test, sizeof(*swnode), GFP_KERNEL);
@@ -37,8 +37,8 @@ static struct device *device_with(struct kunit *test,
 }
 
 /*
- * Read @entries; the result must be @expect, with the output untouched on error, and
- * @retired in it otherwise.
+ * Read @entries and expect @expect. On success the address of the table must be @retired; on
+ * error the output must be unchanged.
  */
 static void expect_read_retired(struct kunit *test, const struct property_entry *entries,
 				int expect, u64 retired)
@@ -91,8 +91,8 @@ static void read_retired(struct kunit *test)
 	expect_read_retired(test, entries, 0, FREE_SPA + SZ_2G);
 }
 
-/* The region is worth having without its table. */
-static void read_half_of_retired_is_none(struct kunit *test)
+/* The region is usable without the table of retired pages. */
+static void read_u32_retired_no_table(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
@@ -105,7 +105,7 @@ static void read_half_of_retired_is_none(struct kunit *test)
 	expect_read_retired(test, entries, 0, 0);
 }
 
-static void read_none_is_no_egm(struct kunit *test)
+static void read_no_property_enoent(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,gpu-mem-size", SZ_1G),
@@ -115,7 +115,7 @@ static void read_none_is_no_egm(struct kunit *test)
 	expect_read(test, entries, -ENOENT);
 }
 
-static void read_zero_base_is_no_egm(struct kunit *test)
+static void read_zero_base_enoent(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", 0),
@@ -127,7 +127,7 @@ static void read_zero_base_is_no_egm(struct kunit *test)
 	expect_read(test, entries, -ENOENT);
 }
 
-static void read_zero_size_is_no_egm(struct kunit *test)
+static void read_zero_size_enoent(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
@@ -138,7 +138,7 @@ static void read_zero_size_is_no_egm(struct kunit *test)
 	expect_read(test, entries, -ENOENT);
 }
 
-static void read_without_size_fails(struct kunit *test)
+static void read_no_size_einval(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
@@ -149,7 +149,7 @@ static void read_without_size_fails(struct kunit *test)
 	expect_read(test, entries, -EINVAL);
 }
 
-static void read_without_pxm_fails(struct kunit *test)
+static void read_no_pxm_einval(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,egm-base-pa", FREE_SPA),
@@ -160,7 +160,7 @@ static void read_without_pxm_fails(struct kunit *test)
 	expect_read(test, entries, -EINVAL);
 }
 
-static void read_half_a_number_fails(struct kunit *test)
+static void read_u32_einval(struct kunit *test)
 {
 	static const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U32("nvidia,egm-base-pa", SZ_1G),
@@ -172,7 +172,7 @@ static void read_half_a_number_fails(struct kunit *test)
 	expect_read(test, entries, -EINVAL);
 }
 
-/* Every refusal names its reason; success leaves it alone. */
+/* An error must set the reason; success must not. */
 static void expect_check(struct kunit *test, struct egm_fw_props props, int expect)
 {
 	const char *why = NULL;
@@ -282,8 +282,8 @@ static void check_gpu_memory(struct kunit *test)
 	expect_check_gpu(test, gpu, SZ_2G, SZ_1G, 0);
 }
 
-/* Memory that wraps ends at the end of the address space. */
-static void check_gpu_memory_that_wraps(struct kunit *test)
+/* GPU memory that wraps is taken to end at the last address. */
+static void check_gpu_memory_wraps(struct kunit *test)
 {
 	const struct property_entry entries[] = {
 		PROPERTY_ENTRY_U64("nvidia,gpu-mem-base-pa", SZ_2G),
@@ -319,7 +319,7 @@ static void check_system_ram(struct kunit *test)
 	expect_check(test, p, -EBUSY);
 }
 
-/* RAM only in the middle: neither the first nor the last page is any. */
+/* RAM is in the middle of the range, not in its first or last page. */
 static void check_system_ram_inside(struct kunit *test)
 {
 	struct egm_fw_props p = good;
@@ -332,13 +332,13 @@ static void check_system_ram_inside(struct kunit *test)
 static struct kunit_case egm_fw_cases[] = {
 	KUNIT_CASE(read_all),
 	KUNIT_CASE(read_retired),
-	KUNIT_CASE(read_half_of_retired_is_none),
-	KUNIT_CASE(read_none_is_no_egm),
-	KUNIT_CASE(read_zero_base_is_no_egm),
-	KUNIT_CASE(read_zero_size_is_no_egm),
-	KUNIT_CASE(read_without_size_fails),
-	KUNIT_CASE(read_without_pxm_fails),
-	KUNIT_CASE(read_half_a_number_fails),
+	KUNIT_CASE(read_u32_retired_no_table),
+	KUNIT_CASE(read_no_property_enoent),
+	KUNIT_CASE(read_zero_base_enoent),
+	KUNIT_CASE(read_zero_size_enoent),
+	KUNIT_CASE(read_no_size_einval),
+	KUNIT_CASE(read_no_pxm_einval),
+	KUNIT_CASE(read_u32_einval),
 	KUNIT_CASE(check_good),
 	KUNIT_CASE(check_empty),
 	KUNIT_CASE(check_base_unaligned),
@@ -348,7 +348,7 @@ static struct kunit_case egm_fw_cases[] = {
 	KUNIT_CASE(check_end_beyond_physical_mask),
 	KUNIT_CASE(check_pxm_range),
 	KUNIT_CASE(check_gpu_memory),
-	KUNIT_CASE(check_gpu_memory_that_wraps),
+	KUNIT_CASE(check_gpu_memory_wraps),
 	KUNIT_CASE(check_no_gpu_memory),
 	KUNIT_CASE(check_system_ram),
 	KUNIT_CASE(check_system_ram_inside),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit test of the firmware properties by random sets of them, against a model that
- * knows what becomes of each. A failure names the round; the seed is constant.
+ * KUnit test of random sets of EGM properties, against a model that predicts each result.
+ * A failure names the round. The seed is constant.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -22,16 +22,16 @@
 
 #define ROUNDS		20000
 
-/* Beyond any machine's memory. */
+/* Above the physical address space of each machine. */
 #define NO_SPA		BIT_ULL(60)
 
 enum form { NUMBER, ABSENT, FLAG, HALF };
 
 /**
- * struct property - one of firmware's properties, and what is known of it
- * @name: its name
- * @form: how it is there, if it is
- * @value: the number that it has as a NUMBER
+ * struct property - a property of the simulated firmware
+ * @name: name of the property
+ * @form: type of the property, or ABSENT
+ * @value: value of a property of type NUMBER
  */
 struct property {
 	const char *name;
@@ -97,7 +97,7 @@ static enum form random_form(struct rnd_state *rnd)
 	return pick(rnd, 8) ? NUMBER : ABSENT + pick(rnd, 3);
 }
 
-/* What reading has to say. */
+/* The expected result of egm_fw_read(). */
 static int model_read(const struct property *p)
 {
 	if (p[BASE].form == ABSENT)
@@ -109,14 +109,14 @@ static int model_read(const struct property *p)
 	return p[PXM].form == NUMBER ? 0 : -EINVAL;
 }
 
-/* What the check has to say of what could be read; @ram is the address of a page of RAM. */
+/* The expected result of egm_fw_check(); @ram is the address of a page of System RAM. */
 static int model_check(const struct property *p, u64 ram)
 {
 	u64 base = p[BASE].value, size = p[SIZE].value;
 
 	if (p[PXM].value < NVGRACE_EGM_PXM_FIRST || p[PXM].value > NVGRACE_EGM_PXM_LAST)
 		return -ERANGE;
-	/* Every base that is picked is either below twice FREE_SPA or beyond NO_SPA. */
+	/* random_base() returns a base below twice FREE_SPA, or at least NO_SPA. */
 	if (base >= NO_SPA || size >= NO_SPA)
 		return -EOVERFLOW;
 	if (base % PAGE_SIZE || size % PAGE_SIZE)
@@ -125,11 +125,11 @@ static int model_check(const struct property *p, u64 ram)
 }
 
 /**
- * struct firmware - a description of a device that says what the test wants
- * @fwnode: what the device has
- * @p: its properties
+ * struct firmware - a simulated firmware node
+ * @fwnode: node of the test device
+ * @p: properties of the node
  *
- * A software node would be in sysfs, and each of them announced to user space.
+ * Not a software node: sysfs shows each software node, and a uevent announces it.
  */
 struct firmware {
 	struct fwnode_handle fwnode;
@@ -152,7 +152,7 @@ static bool firmware_has(const struct fwnode_handle *fwnode, const char *name)
 	return find(fwnode, name);
 }
 
-/* As ACPI and software nodes answer, which return the same errors. */
+/* Returns the errors that ACPI and software nodes return. */
 static int firmware_read(const struct fwnode_handle *fwnode, const char *name,
 			 unsigned int elem_size, void *val, size_t nval)
 {
@@ -179,7 +179,7 @@ static void random_sets_against_model(struct kunit *test)
 		"nvidia,egm-base-pa", "nvidia,egm-size", "nvidia,egm-pxm",
 		"nvidia,egm-retired-pages-data-base",
 	};
-	/* Before the device, so that it goes after it. */
+	/* Allocated before the device, so that KUnit frees it after the device. */
 	struct firmware *firmware = kunit_kzalloc(test, sizeof(*firmware), GFP_KERNEL);
 	void *page = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct device *dev = kunit_device_register(test, "egm-random");
@@ -227,7 +227,7 @@ static void random_sets_against_model(struct kunit *test)
 		good += !ret;
 		bad += !!ret;
 	}
-	/* Both ends are worth something only if both were reached. */
+	/* The rounds must have reached both results. */
 	KUNIT_EXPECT_GT(test, good, ROUNDS / 50);
 	KUNIT_EXPECT_GT(test, bad, ROUNDS / 50);
 }

@@ -67,7 +67,7 @@ static int egm_chardev_alloc_minor(unsigned int pxm)
 			       EGM_CHARDEV_MAX - 1, GFP_KERNEL);
 }
 
-/* Revoke the region. An open() that found the cdev before its removal fails from here on. */
+/* Revoke the region. An open() that found the cdev before its removal fails after this. */
 static void egm_chardev_detach(struct egm_chardev *chardev)
 {
 	struct egm_region *region = chardev->region;
@@ -78,7 +78,7 @@ static void egm_chardev_detach(struct egm_chardev *chardev)
 	egm_region_revoke(region);
 }
 
-/* Add the device with its links. The uevent comes after the links. */
+/* Add the device with its links, and send the uevent after the links exist. */
 static int egm_chardev_add(struct egm_chardev *chardev,
 			   const struct list_head *gpus)
 {

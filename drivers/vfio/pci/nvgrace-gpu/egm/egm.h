@@ -380,9 +380,7 @@ static inline void egm_iommufd_exit(void) { }
 
 /* file.c */
 
-enum {
-	EGM_HUGE_LOCK_BITS = 4,
-};
+#define EGM_HUGE_LOCK_BITS	4
 
 /**
  * struct egm_file - an open file of a region's device node

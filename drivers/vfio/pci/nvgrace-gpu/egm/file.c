@@ -2,8 +2,6 @@
 /*
  * An open file of a region's device node, and its file operations. mapping.c has mmap.
  *
- * Deployed VMMs use the ioctl. They treat each error as an empty list of retired pages.
- *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "egm.h"
@@ -86,6 +84,7 @@ static loff_t egm_file_llseek(struct file *file, loff_t offset, int whence)
 	return fixed_size_llseek(file, offset, whence, efile->region->size);
 }
 
+/* Deployed VMMs treat each error of this ioctl as an empty list. */
 static long egm_file_list_retired(struct egm_file *efile,
 				  struct egm_retired_pages_list __user *arg)
 {

@@ -143,8 +143,8 @@ static void egm_mapping_insert_range(struct vm_area_struct *vma, struct egm_regi
 
 /*
  * Install the PTE of the faulting page, and a PTE for each other page of its block that the
- * VMA maps: the whole block is zero. Where huge entries fit, stop at the end of the PMD,
- * because the next PMD can hold a huge entry.
+ * VMA maps, because the whole block is zero.
+ * Where huge entries fit, stop at the end of the PMD: the next PMD can hold a huge entry.
  */
 static vm_fault_t egm_mapping_insert_pages(struct vm_fault *vmf, struct egm_region *region,
 					   u64 offset)
@@ -313,7 +313,7 @@ static const struct vm_operations_struct egm_mapping_vm_ops = {
 
 /**
  * egm_mapping_reserve - check a mapping, and reserve the blocks below it
- * @efile: the file that is to own the blocks
+ * @efile: the file that reserves the blocks
  * @pgoff: the mapping's offset in pages
  * @len: bytes to map, not 0
  * @offset: on success set to the offset of the mapping's first byte in the region

@@ -42,7 +42,7 @@ static void bounds_beyond_end(struct kunit *test)
 
 static void bounds_offset_overflows(struct kunit *test)
 {
-	/* In bytes this offset is 2^64: a shift alone makes 0 of it. */
+	/* In bytes this offset is 2^64, which a shift without a check truncates to 0. */
 	expect_bounds(test, 1UL << (64 - PAGE_SHIFT), PAGE_SIZE, -EINVAL, 0);
 	expect_bounds(test, ULONG_MAX, PAGE_SIZE, -EINVAL, 0);
 }
@@ -53,7 +53,7 @@ static void bounds_end_overflows(struct kunit *test)
 	expect_bounds(test, 1, -PAGE_SIZE, -EINVAL, 0);
 }
 
-/* Each high bit of the offset alone must be refused: none is ignored. */
+/* An offset with any high bit set must be refused. */
 static void bounds_no_alias(struct kunit *test)
 {
 	int bit;
@@ -64,24 +64,24 @@ static void bounds_no_alias(struct kunit *test)
 
 #define VA	(7UL << 32)
 
-/* Without them nothing fits, whatever else is wrong. */
+/* Without PMD entries for PFNs, the result is always false. */
 static void need_pmd_entries(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
 		kunit_skip(test, "no PMD entries for PFNs here");
 }
 
-static void huge_needs_an_aligned_entry(struct kunit *test)
+static void huge_needs_aligned_entry(struct kunit *test)
 {
 	need_pmd_entries(test);
 	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE, 0));
 	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE, 5UL << 40));
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA, VA + PMD_SIZE - PAGE_SIZE, 0));
-	/* A head and a tail around it, each one page short of an entry. */
+	/* One entry fits between a head and a tail that are each one page shorter. */
 	KUNIT_EXPECT_TRUE(test, egm_mapping_fits_huge(VA + PAGE_SIZE,
 						      VA + 3 * PMD_SIZE - PAGE_SIZE,
 						      PAGE_SIZE));
-	/* Large enough, but across two entries. */
+	/* The mapping is large enough, but spans parts of two entries. */
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA + PAGE_SIZE,
 						       VA + 2 * PMD_SIZE - PAGE_SIZE,
 						       PAGE_SIZE));
@@ -97,7 +97,7 @@ static void huge_needs_congruence(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(VA + PAGE_SIZE, VA + 8 * PMD_SIZE, 0));
 }
 
-static void huge_at_the_end_of_addresses(struct kunit *test)
+static void huge_at_last_address(struct kunit *test)
 {
 	need_pmd_entries(test);
 	KUNIT_EXPECT_FALSE(test, egm_mapping_fits_huge(-PAGE_SIZE, 0, -PAGE_SIZE));
@@ -111,9 +111,9 @@ static struct kunit_case egm_mapping_cases[] = {
 	KUNIT_CASE(bounds_offset_overflows),
 	KUNIT_CASE(bounds_end_overflows),
 	KUNIT_CASE(bounds_no_alias),
-	KUNIT_CASE(huge_needs_an_aligned_entry),
+	KUNIT_CASE(huge_needs_aligned_entry),
 	KUNIT_CASE(huge_needs_congruence),
-	KUNIT_CASE(huge_at_the_end_of_addresses),
+	KUNIT_CASE(huge_at_last_address),
 	{ }
 };
 

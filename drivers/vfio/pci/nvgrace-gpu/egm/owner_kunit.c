@@ -152,7 +152,7 @@ static bool owns_all(const u8 *model, int who, int first, int last)
 	return true;
 }
 
-/* A long random run; the model is one byte for each block. */
+/* Random calls, against a model that has the owner of each block in a byte. */
 static void random_against_model(struct kunit *test)
 {
 	struct owner_test *t = test->priv;

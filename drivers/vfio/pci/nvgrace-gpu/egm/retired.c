@@ -391,7 +391,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_retired_bytes);
  * @retired: the region's list
  *
  * Context: process.
- * Return: a number that differs from that of an earlier call if the list has grown.
+ * Return: a number that changes when the list grows.
  */
 unsigned long egm_retired_generation(struct egm_retired *retired)
 {

@@ -48,7 +48,7 @@ static void list_empty_at_start(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, blocked(r, 0, SIZE));
 }
 
-/* Firmware's granule and the kernel's, one inside, one beside, one apart. */
+/* A granule of firmware, and pages inside it, next to it and apart from it. */
 static void list_merges(struct kunit *test)
 {
 	struct egm_retired *r = test->priv;
@@ -67,7 +67,7 @@ static void list_merges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), SZ_64K + 2 * PAGE);
 }
 
-/* A list that does not fit is counted, and nothing is stored beyond the room. */
+/* A list that does not fit is counted, and no range is stored past the array. */
 static void list_too_long(struct kunit *test)
 {
 	struct egm_retired *r = test->priv;
@@ -81,7 +81,7 @@ static void list_too_long(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p[2].size, 0);
 }
 
-static void states_of_a_bad_page(struct kunit *test)
+static void states_of_poisoned_page(struct kunit *test)
 {
 	struct egm_retired *r = test->priv;
 	u64 offset, len;
@@ -98,25 +98,25 @@ static void states_of_a_bad_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, blocked(r, 0, SZ_2M));
 	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_2M + PAGE, PAGE));
 
-	/* Reported again while it is blocked: its mappings are removed again. */
+	/* A second report of a blocked page zaps the page again. */
 	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_list(r, NULL, 0, NULL), 1);
 
-	/* Another owner's blocks; then its own. */
+	/* Unblock the blocks of another owner, then the blocks of the page's owner. */
 	egm_retired_unblock(r, 0, SZ_2M);
 	KUNIT_EXPECT_TRUE(test, blocked(r, SZ_2M, PAGE));
 	egm_retired_unblock(r, SZ_2M, SZ_2M);
 	KUNIT_EXPECT_FALSE(test, blocked(r, 0, SIZE));
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), PAGE);
 
-	/* It goes bad under the next owner too. */
+	/* The page is poisoned again under the next owner. */
 	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_list(r, NULL, 0, NULL), 1);
 
-	/* One without an owner is for the worker only. */
+	/* A page without an owner is zapped and not blocked. */
 	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_1M, PAGE, false), 0);
 	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_1M, PAGE));
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
@@ -124,7 +124,7 @@ static void states_of_a_bad_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), 2 * PAGE);
 }
 
-/* Zeroing walks like this: it must visit all that is good, and nothing else. */
+/* The walk of zeroing must visit each byte that is not retired, and no other byte. */
 static void next_walks_around(struct kunit *test)
 {
 	struct egm_retired *r = test->priv;
@@ -133,7 +133,7 @@ static void next_walks_around(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, 0, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, SZ_1M, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_1M + SZ_32K, PAGE, true), 0);
-	/* Across the end of what is walked. */
+	/* A range that extends past the end of the walk. */
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, SZ_2M - SZ_32K, SZ_64K), 0);
 	for (at = 0; at < SZ_2M; at = bad + len) {
 		bad = egm_retired_next(r, at, SZ_2M, &len);
@@ -154,58 +154,58 @@ static void generation_changes(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	egm_retired_list(r, NULL, 0, &b);
 	KUNIT_EXPECT_NE(test, a, b);
-	/* Nobody is told twice. */
+	/* A second report does not change the generation. */
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, false), 0);
 	egm_retired_list(r, NULL, 0, &a);
 	KUNIT_EXPECT_EQ(test, a, b);
 }
 
-/* What was reported goes to another list and back; what firmware named stays. */
-static void moves_what_was_reported(struct kunit *test)
+/* Reported pages move to another list and back. Pages of the table stay. */
+static void move_reported_pages(struct kunit *test)
 {
-	struct egm_retired *r = test->priv, past;
+	struct egm_retired *r = test->priv, known;
 	const u64 base = 1ULL << 40;
 	struct egm_retired_page page;
 	u64 offset, len;
 
-	egm_retired_init(&past);
+	egm_retired_init(&known);
 	KUNIT_ASSERT_EQ(test, egm_retired_add(r, 0, SZ_64K), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, PAGE, true), 0);
-	/* All that firmware named, as with large pages. */
+	/* A report of exactly the range of the table, as with 64 KiB pages. */
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, 0, SZ_64K, true), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
 	while (egm_retired_next_unmap(r, &offset, &len))
 		;
 	KUNIT_EXPECT_TRUE(test, blocked(r, SZ_2M, PAGE));
-	/* The first byte and the last one of what is moved, and one beyond. */
+	/* The last page of the range that is moved, and the page after it. */
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE - PAGE, PAGE, true), 0);
 	KUNIT_ASSERT_EQ(test, egm_retired_report(r, SIZE, PAGE, true), 0);
-	egm_retired_move(r, 0, SIZE, &past, base);
+	egm_retired_move(r, 0, SIZE, &known, base);
 	KUNIT_EXPECT_EQ(test, egm_retired_bytes(r), SZ_64K + PAGE);
-	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&past), 3 * PAGE);
-	KUNIT_EXPECT_EQ(test, egm_retired_list(&past, &page, 1, NULL), 3);
+	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&known), 3 * PAGE);
+	KUNIT_EXPECT_EQ(test, egm_retired_list(&known, &page, 1, NULL), 3);
 	KUNIT_EXPECT_EQ(test, page.offset, base);
 
-	/* Listed, whatever it was, and reported anew as if it had never been. */
-	egm_retired_move(&past, base, SZ_2M + PAGE, r, 0);
-	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&past), PAGE);
+	/* The pages are listed and not blocked, and a new report blocks them again. */
+	egm_retired_move(&known, base, SZ_2M + PAGE, r, 0);
+	KUNIT_EXPECT_EQ(test, egm_retired_bytes(&known), PAGE);
 	KUNIT_EXPECT_FALSE(test, blocked(r, SZ_64K, SIZE - SZ_64K));
 	KUNIT_EXPECT_TRUE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, offset, SIZE);
 	KUNIT_EXPECT_FALSE(test, egm_retired_next_unmap(r, &offset, &len));
 	KUNIT_EXPECT_EQ(test, egm_retired_report(r, SZ_2M, PAGE, true), 0);
-	egm_retired_destroy(&past);
+	egm_retired_destroy(&known);
 }
 
 static struct kunit_case egm_retired_cases[] = {
 	KUNIT_CASE(list_empty_at_start),
 	KUNIT_CASE(list_merges),
 	KUNIT_CASE(list_too_long),
-	KUNIT_CASE(states_of_a_bad_page),
+	KUNIT_CASE(states_of_poisoned_page),
 	KUNIT_CASE(next_walks_around),
 	KUNIT_CASE(generation_changes),
-	KUNIT_CASE(moves_what_was_reported),
+	KUNIT_CASE(move_reported_pages),
 	{ }
 };
 

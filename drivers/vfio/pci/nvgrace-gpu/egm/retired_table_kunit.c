@@ -89,7 +89,7 @@ static void table_outside(struct kunit *test)
 		      "63+1");
 }
 
-/* The block's last byte is the last of all addresses; one more would wrap. */
+/* The last byte of the block is at the last address: its end wraps to 0. */
 static void table_wraps(struct kunit *test)
 {
 	expect_ranges(test, BASE, SIZE,
@@ -99,7 +99,7 @@ static void table_wraps(struct kunit *test)
 		      "63+1");
 }
 
-/* A region that is aligned to pages of 4 KiB only: a block counts as far as it goes. */
+/* A region that is aligned to 4 KiB only: the part of a block inside it is retired. */
 static void table_across_the_edge(struct kunit *test)
 {
 	u64 entries[] = { BASE, BASE + 4 * GRANULE };
@@ -136,7 +136,7 @@ static void table_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pages[0].size, max * GRANULE);
 }
 
-/* Addresses that are likely to hit an edge. */
+/* Addresses at and around the edges of the region. */
 static u64 random_entry(struct rnd_state *rnd)
 {
 	u32 r = prandom_u32_state(rnd);
@@ -152,7 +152,7 @@ static u64 random_entry(struct rnd_state *rnd)
 	}
 }
 
-/* The model: a byte for each granule of the region. */
+/* The model has a byte for each granule of the region. */
 static void random_tables_against_model(struct kunit *test)
 {
 	struct egm_retired_page pages[MODEL_ENTRIES];
@@ -180,7 +180,7 @@ static void random_tables_against_model(struct kunit *test)
 		n = egm_retired_table_parse(entries, count, BASE, SIZE, pages, &dropped);
 		wrong += dropped != count - good;
 		for (i = 0; i < n; i++) {
-			/* In order, and not even touching the one before. */
+			/* In order, and not adjacent to the range before. */
 			wrong += i && pages[i].offset <= pages[i - 1].offset + pages[i - 1].size;
 			wrong += pages[i].offset + pages[i].size > SIZE || !pages[i].size;
 			last = min((pages[i].offset + pages[i].size) / GRANULE, SIZE / GRANULE);
