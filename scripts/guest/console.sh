@@ -15,6 +15,54 @@ start_guest() {
 	guest=$!
 }
 
+# start_monitored NAME WORDS... - start_guest, with a QEMU Machine Protocol (QMP) monitor.
+# /tmp/NAME.qmp has all that the monitor says, events among it; /tmp/NAME.qmp.in is read by it.
+start_monitored() {
+	rm -f "/tmp/$1.qmp" "/tmp/$1.qmp.in"
+	mkfifo "/tmp/$1.qmp.in"
+	echo 0 >"/tmp/$1.qmp.id"
+	# QEMU inherits it, so that the pipe never ends.
+	exec 9<>"/tmp/$1.qmp.in"
+	echo '{"execute": "qmp_capabilities", "id": "egm-0"}' >&9
+	MONITOR=/tmp/$1.qmp start_guest "$@"
+	exec 9>&-
+	echo "$guest" >"/tmp/$1.qmp.pid"
+}
+
+# qmp_answer NAME ID - the line that answers a command, when QEMU has written all of it
+qmp_answer() { grep -as "\"id\": \"egm-$2\".*}$(printf '\r')\$" "/tmp/$1.qmp"; }
+
+# qmp NAME COMMAND [ARGUMENTS] - a command of QMP, and its arguments as a JSON object: print
+# the answer; true if it is no error. QEMU has a minute.
+qmp() {
+	qmp_id=$(($(cat "/tmp/$1.qmp.id") + 1))
+	echo $qmp_id >"/tmp/$1.qmp.id"
+	printf '{"execute": "%s"%s, "id": "egm-%d"}\n' "$2" "${3:+, \"arguments\": $3}" $qmp_id \
+		1<>"/tmp/$1.qmp.in"
+	qmp_left=600
+	until qmp_line=$(qmp_answer "$1" $qmp_id); do
+		qmp_left=$((qmp_left - 1))
+		if [ $qmp_left = 0 ] || ! alive "$(cat "/tmp/$1.qmp.pid")"; then
+			echo "no answer of $1 to $2"
+			return 1
+		fi
+		sleep 0.1
+	done
+	printf '%s\n' "$qmp_line" | tr -d '\r'
+	case $qmp_line in *'"error": {"class": '*) return 1 ;; esac
+}
+
+# hmp NAME COMMAND - a command of the monitor for humans: print its text; true if that is no error
+hmp() {
+	hmp_command=$(printf '%s' "$2" | sed 's/[\\"]/\\&/g')
+	hmp_line=$(qmp "$1" human-monitor-command "{\"command-line\": \"$hmp_command\"}") ||
+		{ echo "$hmp_line"; return 1; }
+	hmp_text=$(printf '%s\n' "$hmp_line" | sed 's/.*"return": "//; s/"\(, "id": "egm-[0-9]*"\)\?}$//
+		s/\\r//g; s/\\n/\n/g; s/\\\(["\\]\)/\1/g')
+	[ -z "$hmp_text" ] || printf '%s\n' "$hmp_text"
+	! printf '%s\n' "$hmp_text" | grep -q '^Error: \|^unknown command'
+}
+
 # Opened for both, it waits for no reader.
 tell() { echo "$2" 1<>"/tmp/$1.in"; }
 alive() { kill -0 "$1" 2>/dev/null; }
