@@ -11,34 +11,22 @@ edu=0000:00:1d.0
 to_vfio_pci $edu
 
 # start NAME WORDS... - a guest that does DMA, with a monitor
-start() {
-	name=$1
-	shift
-	rm -f "/tmp/$name.mon.in" "/tmp/$name.mon.out"
-	mkfifo "/tmp/$name.mon.in" "/tmp/$name.mon.out"
-	DEVICE=$edu MONITOR=/tmp/$name.mon REBOOT=1 start_guest "$name" "$@"
-}
-
-# monitor NAME COMMAND - opened for both, neither end waits
-monitor() {
-	echo "$2" 1<>"/tmp/$1.mon.in"
-	timeout 1 cat <>"/tmp/$1.mon.out" >/dev/null
-}
+start() { DEVICE=$edu REBOOT=1 start_monitored "$@"; }
 
 # dma_right NAME COUNT - that many rounds of DMA were right
 dma_right() { wait_says "$1" 'dma: 16 of 16 pages right' "$2"; }
 
 dma_again() { tell "$1" dma; dma_right "$1" "$2"; }
 
-reset() { monitor "$1" system_reset; dma_right "$1" "$2"; }
+reset() { hmp "$1" system_reset && dma_right "$1" "$2"; }
 
 # replug NAME WORDS - the device goes, and comes back
 replug() {
-	monitor "$1" 'device_del dev0'
+	hmp "$1" 'device_del dev0' || return 1
 	sleep 10
 	tell "$1" dma
 	wait_says "$1" 'dma: no device' || return 1
-	monitor "$1" "device_add vfio-pci,host=$edu,id=dev0,bus=port0$2"
+	hmp "$1" "device_add vfio-pci,host=$edu,id=dev0,bus=port0$2" || return 1
 	# The guest takes its time to find it.
 	for _ in 1 2 3 4 5 6; do
 		tell "$1" dma

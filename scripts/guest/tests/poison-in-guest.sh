@@ -22,9 +22,7 @@ export QEMU_WORDS="-drive if=pflash,format=raw,readonly=on,file=/egm/firmware/co
 # start NAME - a guest that uses all its memory, on a region that has no bad page
 start() {
 	cp /egm/firmware/vars.fd /tmp/vars.fd
-	rm -f "/tmp/$1.mon.in" "/tmp/$1.mon.out"
-	mkfifo "/tmp/$1.mon.in" "/tmp/$1.mon.out"
-	MONITOR=/tmp/$1.mon start_guest "$1" churn egm4=256M
+	start_monitored "$1" churn egm4=256M
 	wait_says "$1" 'memtest: the middle is at'
 }
 
@@ -94,8 +92,7 @@ check "reset: the process dies of SIGBUS" killed reset
 # QEMU discards the bad page at a reset, which fails for a character device.
 after_reset() { guest_gone || says reset 'memtest: the middle is at' 2; }
 reset() {
-	echo system_reset 1<>/tmp/reset.mon.in
-	timeout 5 cat <>/tmp/reset.mon.out
+	hmp reset system_reset
 	wait_until 300 after_reset
 }
 check "reset: system_reset ends QEMU or boots the guest" reset

@@ -58,12 +58,8 @@ again() {
 check "a guest that reboots comes back" again
 reset() {
 	end_guest m4
-	export QEMU_WORDS="-monitor pipe:/tmp/mon" REBOOT=1
-	rm -f /tmp/mon.in /tmp/mon.out
-	mkfifo /tmp/mon.in /tmp/mon.out
-	# What it answers stays in the pipe, which QEMU opens for both.
-	start_guest m5 mark RESET egm4=256M && wait_says m5 'guest: marked' &&
-		echo system_reset 1<>/tmp/mon.in && wait_says m5 'guest: marked' 2
+	REBOOT=1 start_monitored m5 mark RESET egm4=256M && wait_says m5 'guest: marked' &&
+		hmp m5 system_reset && wait_says m5 'guest: marked' 2
 }
 check "system_reset too" reset
 check "it ends well" end_guest m5
