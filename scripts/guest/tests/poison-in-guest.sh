@@ -36,7 +36,7 @@ inject() {
 
 # shown NAME - what the guest said of it
 shown() {
-	sed -n '/the middle is at/,$p' "/tmp/$1" | grep -av 'pages right\|  x[0-9]' | head -n "${2:-12}" |
+	sed -n '/the middle is at/,$p' "/tmp/$1" | grep -av 'pages right\|memtest: round\|  x[0-9]' | head -n "${2:-12}" |
 		cut -c1-100 | sed 's/^/# /'
 }
 

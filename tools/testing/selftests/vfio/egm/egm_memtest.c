@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_memtest MIB ROUNDS - write words made of their address to so much memory, read
- * them back, then their complement. 0 rounds are for ever. Says first which physical address
- * the middle of the memory has, and a page table that each round uses.
+ * egm_memtest MIB ROUNDS - fill so much memory with words made of their address and of the
+ * pass that writes them, then check each word and write the next pass's in its place, which
+ * is the complement every other time. The first eighth of the memory is written in the first
+ * round for the last time, and only checked in the others. 0 rounds are for ever. Says first
+ * which physical address the middle of the memory has, and a page table that each round uses;
+ * then each round that found nothing wrong.
  *
- * For the inside of a guest whose RAM is a region.
+ * For the inside of a guest whose RAM is a region. No write of a page can be lost unseen: a
+ * word is checked before it is written again.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -12,23 +16,77 @@
 
 #include "egm_util.h"
 
-#define MIX	0x9e3779b97f4a7c15ULL
+#define MIX		0x9e3779b97f4a7c15ULL
+#define MIX_PASS	0xd1b54a32d192ed03ULL
 
-static int check(uint64_t *p, size_t words, uint64_t flip)
+/* Words that were written in the same pass. */
+struct part {
+	uint64_t *words;
+	size_t count;
+	uint64_t pass;
+	uint64_t sum;
+};
+
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+	sum ^= word;
+	return (sum << 23 | sum >> 41) * MIX;
+}
+
+static uint64_t word_of(const uint64_t *p, uint64_t pass)
+{
+	uint64_t word = ((uintptr_t)p * MIX) ^ (pass / 2 * MIX_PASS);
+
+	return pass % 2 ? ~word : word;
+}
+
+static void fill(struct part *part)
 {
 	size_t i;
 
-	for (i = 0; i < words; i++)
-		p[i] = ((uintptr_t)(p + i) * MIX) ^ flip;
+	for (i = 0; i < part->count; i++) {
+		part->words[i] = word_of(part->words + i, part->pass);
+		part->sum = mix(part->sum, part->words[i]);
+	}
+}
+
+/* Does each word hold what the last pass wrote? With @write, write the next pass's there. */
+static bool check(struct part *part, bool write)
+{
+	uint64_t sum = 0, next_sum = 0, *p, word;
+	size_t i;
+
 	/* What is read has to come from memory. */
 	asm volatile("" : : : "memory");
-	for (i = 0; i < words; i++)
-		if (p[i] != (((uintptr_t)(p + i) * MIX) ^ flip)) {
-			printf("memtest: wrong word at %p: %#llx\n", (void *)(p + i),
-			       (unsigned long long)p[i]);
-			return 1;
+	for (i = 0; i < part->count; i++) {
+		p = part->words + i;
+		word = *p;
+		if (word != word_of(p, part->pass)) {
+			printf("memtest: wrong word at %p, physical %#llx: %#llx, not %#llx of pass %llu\n",
+			       (void *)p, (unsigned long long)egm_physical(p),
+			       (unsigned long long)word,
+			       (unsigned long long)word_of(p, part->pass),
+			       (unsigned long long)part->pass);
+			return false;
 		}
-	return 0;
+		sum = mix(sum, word);
+		if (write) {
+			word = word_of(p, part->pass + 1);
+			*p = word;
+			next_sum = mix(next_sum, word);
+		}
+	}
+	if (sum != part->sum) {
+		printf("memtest: wrong checksum: %#llx, not %#llx of pass %llu\n",
+		       (unsigned long long)sum, (unsigned long long)part->sum,
+		       (unsigned long long)part->pass);
+		return false;
+	}
+	if (write) {
+		part->sum = next_sum;
+		part->pass++;
+	}
+	return true;
 }
 
 /* The flags of each page frame (KPF_* bits), from frame 0 on. */
@@ -83,6 +141,7 @@ int main(int argc, char **argv)
 {
 	size_t mib = argc == 3 ? strtoul(argv[1], NULL, 0) : 0, words = mib << 17;
 	unsigned int rounds = argc == 3 ? strtoul(argv[2], NULL, 0) : 0, i;
+	struct part kept = { }, rest = { };
 	char *small;
 	uint64_t *p;
 
@@ -106,9 +165,21 @@ int main(int argc, char **argv)
 	printf("memtest: the middle is at %#llx\n",
 	       (unsigned long long)egm_physical(p + words / 2));
 	fflush(stdout);
-	for (i = 0; !rounds || i < rounds; i++)
-		if (!*small || check(p, words, 0) || check(p, words, ~0ULL))
+	kept.words = p;
+	kept.count = words / 8;
+	rest.words = p + kept.count;
+	rest.count = words - kept.count;
+	fill(&kept);
+	fill(&rest);
+	for (i = 0; !rounds || i < rounds; i++) {
+		if (!*small || !check(&rest, true) || !check(&kept, !i))
 			return 1;
+		printf("memtest: round %u, checksum %#llx\n", i + 1,
+		       (unsigned long long)mix(kept.sum, rest.sum));
+		fflush(stdout);
+	}
+	if (!check(&rest, false) || !check(&kept, false))
+		return 1;
 	printf("memtest: %zu MiB are good\n", mib);
 	return 0;
 }
