@@ -1,0 +1,163 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: default
+# A guest on EGM writes nearly all of its memory without end. It is saved and restored, and
+# migrates while it runs: to another region, to ordinary memory and back. KVM logs its writes.
+# EGM_ROUNDS in the environment: how often the guest migrates from one region to the other.
+. /egm/bin/tap.sh
+. /egm/bin/host.sh
+# shellcheck source=scripts/guest/console.sh
+. /egm/bin/console.sh
+rounds=${EGM_ROUNDS:-2}
+plan $((26 + 4 * rounds))
+
+page=$(page_kib)
+size=320M
+
+# The memory test of the guest says a line each round: each word of its memory was right.
+last_round() { sed -n 's/.*memtest: round \([0-9]*\), checksum.*/\1/p' "/tmp/$1" | tail -n 1; }
+rounds_said() { says "$1" 'memtest: wrong' || says "$1" 'memtest: round .*, checksum' "$2"; }
+# goes_on NAME [BEFORE] - two whole rounds here, which follow those of QEMU BEFORE
+goes_on() {
+	wait_until 120 rounds_said "$1" 3
+	echo "round $(last_round "$1"), before: ${2:+$(last_round "$2")}"
+	says "$1" 'memtest: round .*, checksum' 3 || { tail -n 20 "/tmp/$1"; return 1; }
+	! says "$1" 'memtest: wrong\|memtest ended' &&
+		[ "$(last_round "$1")" -gt "$([ -z "$2" ] && echo 0 || last_round "$2")" ]
+}
+
+# field NAME COMMAND KEY - a number or a word of what QEMU answers
+field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
+field_is() { [ "$(field "$1" "$2" "$3")" = "$4" ]; }
+at_end() { field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
+migrated() {
+	wait_until 120 at_end "$1"
+	qmp "$1" query-migrate
+	field_is "$1" query-migrate status completed
+}
+
+# receive NAME NODE URI [COMMAND...] - a QEMU that the guest comes to
+receive() {
+	name=$1 uri=$3
+	INCOMING=defer start_monitored "$1" churn "$2=$size"
+	shift 3
+	for command in "$@"; do hmp "$name" "$command" || return 1; done
+	hmp "$name" "migrate_incoming $uri"
+}
+
+# save NAME COMMAND... - into a file
+save() {
+	name=$1
+	shift
+	for command in "$@"; do hmp "$name" "$command" || return 1; done
+	hmp "$name" "migrate -d file:/tmp/saved" && migrated "$name" && ls -l /tmp/saved
+}
+
+# restore NAME NODE COMMAND... - from the file, which goes
+restore() {
+	name=$1 node=$2
+	shift 2
+	receive "$name" "$node" file:/tmp/saved "$@" && migrated "$name" && hmp "$name" cont
+	rm -f /tmp/saved
+}
+
+# The guest writes faster than it is sent: only a pause ends that, but not before what it
+# has written was sent again.
+sent_again() { [ "$(field "$1" query-migrate dirty-sync-count)" -ge 4 ] || at_end "$1"; }
+# migrate FROM TO NODE - the running guest of one QEMU, to one that starts on NODE
+migrate() {
+	receive "$2" "$3" "unix:/tmp/$2.sock" &&
+		hmp "$1" 'migrate_set_parameter max-bandwidth 10G' &&
+		hmp "$1" 'migrate_set_parameter downtime-limit 1' &&
+		hmp "$1" "migrate -d unix:/tmp/$2.sock" &&
+		wait_until 120 sent_again "$1" &&
+		hmp "$1" 'migrate_set_parameter downtime-limit 100000' &&
+		migrated "$1"
+}
+
+is_gone() { ! alive "$1"; }
+# leave NAME NODE - its QEMU ends well, and its region is free, and zero
+leave() {
+	left_pid=$(cat "/tmp/$1.qmp.pid")
+	qmp "$1" quit
+	wait_until 60 is_gone "$left_pid" && wait "$left_pid" || return 1
+	[ "$2" = ram ] || /egm/tests/egm_poke "/dev/$2" zero 0 0
+}
+owned() { busy "$1" 0 0x200000; }
+
+# stage2 - what maps the guest's memory: blocks are level 2, pages are level 3
+stage2() {
+	cat /sys/kernel/debug/kvm/*/stage2_page_tables >/tmp/stage2 || return 1
+	large=$(stage2_kib 2 /tmp/stage2) small=$(stage2_kib 3 /tmp/stage2)
+	echo "$large KiB in blocks, $small KiB in pages"
+}
+in_blocks() { stage2 && [ "$large" -gt 0 ] && [ "$small" = 0 ]; }
+in_pages() { stage2 && [ "$small" -gt $((100 << 10)) ]; }
+# stage2_check WHAT COMMAND...
+stage2_check() {
+	if [ "$page" != 4 ]; then
+		skip "$1" "a block is $((page * page / 8)) MiB here, more than the guest has"
+	elif [ ! -e /sys/kernel/debug/kvm ]; then
+		skip "$1" "no debugfs of KVM"
+	else
+		check "$@"
+	fi
+}
+
+writes() { start_monitored g0 churn "egm4=$size" && goes_on g0; }
+check "a guest writes its memory without end" writes
+stage2_check "KVM maps it in blocks" in_blocks
+measure() { qmp g0 calc-dirty-rate '{"calc-time": 4, "mode": "dirty-bitmap"}'; }
+check "QEMU measures its dirty rate by KVM's log" measure
+stage2_check "KVM maps what the guest writes in pages meanwhile" wait_until 4 in_pages
+rate() {
+	wait_until 60 field_is g0 query-dirty-rate status measured
+	qmp g0 query-dirty-rate
+	[ "$(field g0 query-dirty-rate dirty-rate)" -gt 0 ]
+}
+check "the rate is more than 0" rate
+stage2_check "KVM maps it in blocks again" wait_until 60 in_blocks
+snapshot() {
+	! hmp g0 'migrate_set_capability background-snapshot on' >/tmp/snapshot
+	cat /tmp/snapshot
+	grep -q 'Background-snapshot is not compatible with guest memory configuration' /tmp/snapshot
+}
+check "QEMU refuses a background snapshot, with a reason" snapshot
+
+check "the guest is stopped and saved" save g0 stop
+check "the QEMU it leaves ends well, its region is zero" leave g0 egm4
+check "it is restored on the other region" restore g1 egm5
+check "that memory is owned" owned egm5
+check "it goes on" goes_on g1 g0
+
+mapped='migrate_set_capability mapped-ram on'
+check "it is saved while it runs, each page at its place in the file" save g1 "$mapped"
+check "the QEMU it leaves ends well, its region is zero" leave g1 egm5
+check "it is restored" restore g2 egm4 "$mapped"
+check "it goes on" goes_on g2 g1
+
+cpr='migrate_set_parameter mode cpr-reboot'
+check "it is saved in the mode cpr-reboot" save g2 "$cpr"
+check "the QEMU it leaves ends well, its region is zero" leave g2 egm4
+check "it is restored" restore g3 egm4 "$cpr"
+check "it goes on" goes_on g3 g2
+
+# hop NODE - from where it is
+last=3 at=egm4
+hop() {
+	from=g$last last=$((last + 1))
+	check "it migrates from $at to $1 while it runs" migrate $from g$last "$1"
+	check "the QEMU it leaves ends well, its memory is zero" leave $from "$at"
+	[ "$1" = ram ] || check "the memory it comes to is owned" owned "$1"
+	check "it goes on" goes_on g$last $from
+	at=$1
+}
+for round in $(seq "$rounds"); do
+	if [ $((round % 2)) = 1 ]; then hop egm5; else hop egm4; fi
+done
+hop ram
+hop egm4
+kill_guest
+check "the kernel has nothing to complain about" kernel_is_quiet
+check "the regions are whole" nodes_are egm4 egm5
+done_testing
