@@ -123,6 +123,7 @@ stage2_check() {
 
 writes() { start_monitored g0 churn "egm4=$size" && goes_on g0; }
 check "a guest writes its memory without end" writes
+stop_if_failed
 stage2_check "KVM maps it in blocks" in_blocks
 check "QEMU measures its dirty rate by KVM's log" measure 15000
 stage2_check "KVM maps what the guest writes in pages meanwhile" wait_for 15 in_pages
@@ -145,18 +146,21 @@ check "the QEMU it leaves ends well, its region is zero" leave g0 egm4
 check "it is restored on the other region" restore g1 egm5
 check "that memory is owned" owned egm5
 check "it goes on" goes_on g1 g0
+stop_if_failed
 
 mapped='migrate_set_capability mapped-ram on'
 check "it is saved while it runs, each page at its place in the file" save g1 "$mapped"
 check "the QEMU it leaves ends well, its region is zero" leave g1 egm5
 check "it is restored" restore g2 egm4 "$mapped"
 check "it goes on" goes_on g2 g1
+stop_if_failed
 
 cpr='migrate_set_parameter mode cpr-reboot'
 check "it is saved in the mode cpr-reboot" save g2 "$cpr"
 check "the QEMU it leaves ends well, its region is zero" leave g2 egm4
 check "it is restored" restore g3 egm4 "$cpr"
 check "it goes on" goes_on g3 g2
+stop_if_failed
 
 # hop NODE - from where it is
 last=3 at=egm4
@@ -166,6 +170,7 @@ hop() {
 	check "the QEMU it leaves ends well, its memory is zero" leave $from "$at"
 	[ "$1" = ram ] || check "the memory it comes to is owned" owned "$1"
 	check "it goes on" goes_on g$last $from
+	stop_if_failed
 	[ "$last" != 4 ] || stage2_check "KVM maps it in blocks" in_blocks
 	at=$1
 }
