@@ -56,12 +56,25 @@ receive() {
 	hmp "$name" "migrate_incoming $uri"
 }
 
+# The guest writes faster than it is sent: only a pause ends that, but not before what it
+# has written was sent again.
+sent_again() { [ "$(field "$1" query-migrate dirty-sync-count)" -ge 4 ] || at_end "$1"; }
+# send NAME URI
+send() {
+	hmp "$1" 'migrate_set_parameter max-bandwidth 10G' &&
+		hmp "$1" 'migrate_set_parameter downtime-limit 1' &&
+		hmp "$1" "migrate -d $2" &&
+		wait_for 180 sent_again "$1" &&
+		hmp "$1" 'migrate_set_parameter downtime-limit 100000' &&
+		migrated "$1"
+}
+
 # save NAME COMMAND... - into a file
 save() {
 	name=$1
 	shift
 	for command in "$@"; do hmp "$name" "$command" || return 1; done
-	hmp "$name" "migrate -d file:/tmp/saved" && migrated "$name" && ls -l /tmp/saved
+	send "$name" file:/tmp/saved && ls -l /tmp/saved
 }
 
 # restore NAME NODE COMMAND... - from the file, which goes
@@ -72,19 +85,8 @@ restore() {
 	rm -f /tmp/saved
 }
 
-# The guest writes faster than it is sent: only a pause ends that, but not before what it
-# has written was sent again.
-sent_again() { [ "$(field "$1" query-migrate dirty-sync-count)" -ge 4 ] || at_end "$1"; }
 # migrate FROM TO NODE - the running guest of one QEMU, to one that starts on NODE
-migrate() {
-	receive "$2" "$3" "unix:/tmp/$2.sock" &&
-		hmp "$1" 'migrate_set_parameter max-bandwidth 10G' &&
-		hmp "$1" 'migrate_set_parameter downtime-limit 1' &&
-		hmp "$1" "migrate -d unix:/tmp/$2.sock" &&
-		wait_for 180 sent_again "$1" &&
-		hmp "$1" 'migrate_set_parameter downtime-limit 100000' &&
-		migrated "$1"
-}
+migrate() { receive "$2" "$3" "unix:/tmp/$2.sock" && send "$1" "unix:/tmp/$2.sock"; }
 
 is_gone() { ! alive "$1"; }
 # leave NAME NODE - its QEMU ends well, and its region is free, and zero
@@ -142,24 +144,24 @@ snapshot() {
 check "QEMU refuses a background snapshot, with a reason" snapshot
 
 check "the guest is stopped and saved" save g0 stop
-check "the QEMU it leaves ends well, its region is zero" leave g0 egm4
+check "the QEMU that it leaves ends well, and the region is zero" leave g0 egm4
 check "it is restored on the other region" restore g1 egm5
 check "that memory is owned" owned egm5
-check "it goes on" goes_on g1 g0
+check "the guest goes on, each word of its memory is right" goes_on g1 g0
 stop_if_failed
 
 mapped='migrate_set_capability mapped-ram on'
 check "it is saved while it runs, each page at its place in the file" save g1 "$mapped"
-check "the QEMU it leaves ends well, its region is zero" leave g1 egm5
+check "the QEMU that it leaves ends well, and the region is zero" leave g1 egm5
 check "it is restored" restore g2 egm4 "$mapped"
-check "it goes on" goes_on g2 g1
+check "the guest goes on, each word of its memory is right" goes_on g2 g1
 stop_if_failed
 
 cpr='migrate_set_parameter mode cpr-reboot'
 check "it is saved in the mode cpr-reboot" save g2 "$cpr"
-check "the QEMU it leaves ends well, its region is zero" leave g2 egm4
+check "the QEMU that it leaves ends well, and the region is zero" leave g2 egm4
 check "it is restored" restore g3 egm4 "$cpr"
-check "it goes on" goes_on g3 g2
+check "the guest goes on, each word of its memory is right" goes_on g3 g2
 stop_if_failed
 
 # hop NODE - from where it is
@@ -167,9 +169,9 @@ last=3 at=egm4
 hop() {
 	from=g$last last=$((last + 1))
 	check "it migrates from $at to $1 while it runs" migrate $from g$last "$1"
-	check "the QEMU it leaves ends well, its memory is zero" leave $from "$at"
-	[ "$1" = ram ] || check "the memory it comes to is owned" owned "$1"
-	check "it goes on" goes_on g$last $from
+	check "the QEMU that it leaves ends well, and the memory is free" leave $from "$at"
+	[ "$1" = ram ] || check "the memory that it comes to is owned" owned "$1"
+	check "the guest goes on, each word of its memory is right" goes_on g$last $from
 	stop_if_failed
 	[ "$last" != 4 ] || stage2_check "KVM maps it in blocks" in_blocks
 	at=$1
