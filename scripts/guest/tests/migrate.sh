@@ -27,10 +27,11 @@ wait_for() {
 
 # The memory test of the guest says a line each round: each word of its memory was right.
 last_round() { sed -n 's/.*memtest: round \([0-9]*\), checksum.*/\1/p' "/tmp/$1" | tail -n 1; }
-rounds_said() { says "$1" 'memtest: wrong' || says "$1" 'memtest: round .*, checksum' "$2"; }
+is_gone() { ! alive "$(cat "/tmp/$1.qmp.pid")"; }
+rounds_said() { is_gone "$1" || says "$1" 'memtest: wrong' || says "$1" 'memtest: round .*, checksum' "$2"; }
 # goes_on NAME [BEFORE] - two whole rounds here, which follow those of QEMU BEFORE
 goes_on() {
-	wait_for 180 rounds_said "$1" 3
+	wait_for 400 rounds_said "$1" 3
 	echo "round $(last_round "$1"), before: ${2:+$(last_round "$2")}"
 	says "$1" 'memtest: round .*, checksum' 3 || { tail -n 20 "/tmp/$1"; return 1; }
 	! says "$1" 'memtest: wrong\|memtest ended' &&
@@ -40,9 +41,9 @@ goes_on() {
 # field NAME COMMAND KEY - a number or a word of what QEMU answers
 field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
 field_is() { [ "$(field "$1" "$2" "$3")" = "$4" ]; }
-at_end() { field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
+at_end() { is_gone "$1" || field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
 migrated() {
-	wait_for 180 at_end "$1"
+	wait_for 400 at_end "$1"
 	qmp "$1" query-migrate
 	field_is "$1" query-migrate status completed
 }
@@ -64,7 +65,7 @@ send() {
 	hmp "$1" 'migrate_set_parameter max-bandwidth 10G' &&
 		hmp "$1" 'migrate_set_parameter downtime-limit 1' &&
 		hmp "$1" "migrate -d $2" &&
-		wait_for 180 sent_again "$1" &&
+		wait_for 400 sent_again "$1" &&
 		hmp "$1" 'migrate_set_parameter downtime-limit 100000' &&
 		migrated "$1"
 }
@@ -73,27 +74,25 @@ send() {
 save() {
 	name=$1
 	shift
+	rm -f /tmp/saved
 	for command in "$@"; do hmp "$name" "$command" || return 1; done
 	send "$name" file:/tmp/saved && ls -l /tmp/saved
 }
 
-# restore NAME NODE COMMAND... - from the file, which goes
+# restore NAME NODE COMMAND... - from the file
 restore() {
 	name=$1 node=$2
 	shift 2
 	receive "$name" "$node" file:/tmp/saved "$@" && migrated "$name" && hmp "$name" cont
-	rm -f /tmp/saved
 }
 
 # migrate FROM TO NODE - the running guest of one QEMU, to one that starts on NODE
 migrate() { receive "$2" "$3" "unix:/tmp/$2.sock" && send "$1" "unix:/tmp/$2.sock"; }
 
-is_gone() { ! alive "$1"; }
 # leave NAME NODE - its QEMU ends well, and its region is free, and zero
 leave() {
-	left_pid=$(cat "/tmp/$1.qmp.pid")
 	qmp "$1" quit
-	wait_until 60 is_gone "$left_pid" && wait "$left_pid" || return 1
+	wait_for 60 is_gone "$1" && wait "$(cat "/tmp/$1.qmp.pid")" || return 1
 	[ "$2" = ram ] || /egm/tests/egm_poke "/dev/$2" zero 0 0
 }
 owned() { busy "$1" 0 0x200000; }
@@ -158,7 +157,7 @@ check "the guest goes on, each word of its memory is right" goes_on g2 g1
 stop_if_failed
 
 cpr='migrate_set_parameter mode cpr-reboot'
-check "it is saved in the mode cpr-reboot" save g2 "$cpr"
+check "it is saved in the mode cpr-reboot" save g2 "${mapped%on}off" "$cpr"
 check "the QEMU that it leaves ends well, and the region is zero" leave g2 egm4
 check "it is restored" restore g3 egm4 "$cpr"
 check "the guest goes on, each word of its memory is right" goes_on g3 g2
