@@ -8,6 +8,7 @@
 #define EGM_MEMCG_H
 
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "kselftest.h"
 #include "egm_util.h"

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_vhost_user SOCKET TEXT - the smallest vhost-user back end: take one connection,
+ * egm_vhost_user SOCKET TEXT [from-0] - the smallest vhost-user back end: take one connection,
  * map the guest's memory by the descriptors that come over it, look for TEXT.
+ *
+ * With "from-0" it maps each file from its first byte to the end of the guest's memory, which
+ * back ends of DPDK and SPDK do.
  *
  * What a program such as virtiofsd does with a guest's RAM. Prints a line when it has
  * mapped, and one when it has looked, for each line on its standard input; keeps the
@@ -68,6 +71,7 @@ struct message {
 static char *mapped[MAX_REGIONS];
 static uint64_t sizes[MAX_REGIONS];
 static unsigned int count;
+static bool from_0;
 
 static void map_table(const struct message *m, const int *fds, unsigned int n)
 {
@@ -79,6 +83,10 @@ static void map_table(const struct message *m, const int *fds, unsigned int n)
 	for (i = 0; i < n && i < m->memory.count; i++) {
 		struct region r = m->memory.region[i];
 
+		if (from_0) {
+			r.size += r.offset;
+			r.offset = 0;
+		}
 		mapped[i] = mmap(NULL, r.size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[i],
 				 r.offset);
 		if (mapped[i] == MAP_FAILED) {
@@ -182,8 +190,9 @@ int main(int argc, char **argv)
 	int listener;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc != 3 || strlen(argv[1]) >= sizeof(addr.sun_path)) {
-		fprintf(stderr, "usage: egm_vhost_user SOCKET TEXT\n");
+	from_0 = argc == 4 && !strcmp(argv[3], "from-0");
+	if ((argc != 3 && !from_0) || strlen(argv[1]) >= sizeof(addr.sun_path)) {
+		fprintf(stderr, "usage: egm_vhost_user SOCKET TEXT [from-0]\n");
 		return 2;
 	}
 	strcpy(addr.sun_path, argv[1]);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of a file for devices.
+ *
+ * Copyright (C) 2026 The nvgrace-egm authors
+ */
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "egm_operations.h"
+#include "egm_rig.h"
+#include "egm_type1.h"
+
+/* Above the window for interrupts. */
+#define IOVA		(4UL << 30)
+
+/* From here on this process can lock one page. */
+static void limit_locked_memory(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct rlimit limit = { };
+	struct __user_cap_data_struct data[2];
+
+	limit.rlim_cur = sysconf(_SC_PAGESIZE);
+	limit.rlim_max = limit.rlim_cur;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || syscall(SYS_capget, &head, data))
+		op_give_up("capget");
+	data[0].effective &= ~(1U << CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &head, data))
+		op_give_up("capset");
+}
+
+static const char *limited(int err)
+{
+	if (err == ENOMEM)
+		return "counted";
+	return err ? op_answer(err) : "not counted";
+}
+
+static void rig_start(struct rig *rig)
+{
+	if (!rig_up(rig))
+		op_give_up("no device in an address space");
+}
+
+static const char *iommufd_file(const struct memory *m, int limit)
+{
+	struct rig rig = { };
+	int err;
+
+	op_map(m);
+	rig_start(&rig);
+	if (limit)
+		limit_locked_memory();
+	err = map_file(&rig, m->fd, 0, IOVA, m->len);
+	return limit ? limited(err) : op_answer(err);
+}
+
+static const char *iommufd_address(const struct memory *m, int limit)
+{
+	char *p = op_map(m);
+	struct rig rig = { };
+	int err;
+
+	rig_start(&rig);
+	if (limit)
+		limit_locked_memory();
+	err = ioas_map(rig.iommufd, rig.ioas, p, IOVA, m->len);
+	return limit ? limited(err) : op_answer(err);
+}
+
+static const char *type1(const struct memory *m, int limit)
+{
+	char pci[32], *p = op_map(m);
+	struct type1 t1;
+	int err;
+
+	if (!edu_find(pci, sizeof(pci)) || !edu_bind(pci) || !type1_up(&t1, pci))
+		op_give_up("no device in a container");
+	if (limit)
+		limit_locked_memory();
+	err = map_dma(t1.container, p, IOVA, m->len);
+	return limit ? limited(err) : op_answer(err);
+}
+
+const struct operation dma_operations[] = {
+	{ "iommufd, IOMMU_IOAS_MAP_FILE", iommufd_file },
+	{ "iommufd, IOMMU_IOAS_MAP", iommufd_address },
+	{ "iommufd, IOMMU_IOAS_MAP, RLIMIT_MEMLOCK", iommufd_address, true },
+	{ "VFIO type1", type1 },
+	{ "VFIO type1, RLIMIT_MEMLOCK", type1, true },
+	{ }
+};
