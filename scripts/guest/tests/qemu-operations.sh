@@ -261,7 +261,7 @@ from_0() {
 	holder=$!
 	rm -f /tmp/zero.sock /tmp/look
 	mkfifo /tmp/look
-	/egm/tests/egm_vhost_user /tmp/zero.sock x from-0 <>/tmp/look >/tmp/backend 2>&1 &
+	/egm/tests/egm_vhost_user /tmp/zero.sock x from-zero <>/tmp/look >/tmp/backend 2>&1 &
 	vhost_user=$!
 	wait_until 10 grep -q holding /tmp/holder && wait_until 10 test -S /tmp/zero.sock
 	QEMU_WORDS="-chardev socket,id=c0,path=/tmp/zero.sock -device vhost-user-rng-pci,chardev=c0" \

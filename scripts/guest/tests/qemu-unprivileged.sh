@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
 # QEMU without privileges: by the group that the udev rule gives the node, and not
-# without it. A descriptor alone is not enough: a memory backend opens a path.
+# without it. A descriptor alone is not enough: a memory backend opens a path. EGM does not
+# count as locked memory, also not what is mapped for a device.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
-plan 8
+plan 16
 gid=108
 # A user and the group, where there was root alone.
 printf 'root:x:0:0:root:/root:/bin/sh\nvm:x:1000:1000::/:/bin/sh\n' >/tmp/passwd
@@ -38,6 +39,50 @@ check "a set of descriptors is no backing store" no_fdset
 check "a guest by the group" start
 check "without a capability" who
 check "it ends well" end_guest u2
+
+# As much as a user may lock by default in the kernel's older versions, 64 KiB.
+# shellcheck disable=SC3045 # busybox has it
+ulimit -l 64
+limited() { grep 'Max locked memory' "/proc/$(guest_pid)/limits" | tee /dev/stderr | grep -q ' 65536  *65536 '; }
+start_limited() { AS=vm:kvm start_guest u3 mark LIMITED egm4=256M && wait_says u3 'guest: marked'; }
+check "a guest with 64 KiB of locked memory" start_limited
+check "it has that limit" limited
+kill_guest
+
+edu=0000:00:1d.0
+to_vfio_pci $edu
+device_nodes=$(echo /dev/iommu /dev/vfio/devices/* /dev/vfio/[0-9]*)
+# shellcheck disable=SC2086 # a list of words
+chown vm:kvm $device_nodes
+# with_device NAME - DMA all over its RAM
+with_device() {
+	DEVICE=$edu AS=vm:kvm start_guest "$1" dma egm4=256M &&
+		wait_says "$1" 'dma: 16 of 16 pages right' && limited
+}
+type1() { TYPE1=1 with_device u5; }
+# too_much WORDS... - the limit limits: memory of another kind for the device is refused
+too_much() {
+	! timeout 60 start-stop-daemon -S -c vm:kvm -x /usr/bin/qemu-system-aarch64 -- \
+		-M virt,gic-version=3,memory-backend=m0 -cpu host -accel kvm -m 256M -S -nodefaults \
+		-display none -object memory-backend-ram,id=m0,size=256M "$@" </dev/null >/tmp/u6 2>&1 &&
+		cat /tmp/u6 && grep -i 'cannot allocate memory' /tmp/u6
+}
+check "with a device through iommufd too" with_device u4
+kill_guest
+check "with a device through type1 too" type1
+kill_guest
+check "memory of the kernel's is too much for iommufd" too_much \
+	-object iommufd,id=iommufd0 -device vfio-pci,host=$edu,iommufd=iommufd0
+check "and for type1" too_much -device vfio-pci,host=$edu
+locked() {
+	! QEMU_WORDS="-overcommit mem-lock=on" AS=vm:kvm egm-guest boot egm4=256M </dev/null >/tmp/u7 2>&1
+	cat /tmp/u7
+	grep -i 'locking memory failed' /tmp/u7
+}
+check "all of QEMU's own memory is too much to lock" locked
+# shellcheck disable=SC2086 # a list of words
+chown 0:0 $device_nodes
+check "the kernel has nothing to complain about" kernel_is_quiet
 echo "$was" | while read -r group bits node; do chgrp "$group" "$node"; chmod "$bits" "$node"; done
 umount /etc/passwd /etc/group
 done_testing

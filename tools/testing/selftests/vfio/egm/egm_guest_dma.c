@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_guest_dma MIB ROUNDS - in a guest, have an assigned edu device copy pages that are
- * spread over MIB of its memory, and check each byte; ROUNDS 0 does not end.
+ * egm_guest_dma MIB ROUNDS [ADDRESS] - in a guest, have an assigned edu device copy pages that
+ * are spread over MIB of its memory, and check each byte; ROUNDS 0 does not end. With ADDRESS,
+ * have it copy a page of the memory to that physical address, and from there to another page.
  *
  * The device copies a page to its buffer, and its buffer to another page, by guest physical
  * addresses.
@@ -39,6 +40,45 @@ static uint32_t *device_on(const char *pci)
 	return bar;
 }
 
+static void fill(char *p, int start)
+{
+	size_t n;
+
+	for (n = 0; n < EDU_DMA_LEN; n++)
+		p[n] = n * 7 + start;
+}
+
+static bool is_filled(const char *p, int start)
+{
+	size_t n;
+
+	for (n = 0; n < EDU_DMA_LEN; n++)
+		if (p[n] != (char)(n * 7 + start))
+			return false;
+	return true;
+}
+
+/* Have the device copy a page to another by its buffer; did it? */
+static bool copy(uint32_t *bar, uint64_t from, uint64_t to)
+{
+	return from && to && edu_copy(bar, from, EDU_BUFFER, 0) &&
+	       edu_copy(bar, EDU_BUFFER, to, EDU_TO_RAM);
+}
+
+/* Did all bytes come by way of the page at @address? */
+static bool copy_by(uint32_t *bar, char *p, uint64_t address)
+{
+	char *to = p + EDU_DMA_LEN;
+
+	fill(p, 5);
+	memset(to, 0, EDU_DMA_LEN);
+	if (!copy(bar, egm_physical(p), address))
+		return false;
+	memset(p, 0, EDU_DMA_LEN);
+	return copy(bar, egm_physical(p), egm_physical(to)) &&
+	       copy(bar, address, egm_physical(to)) && is_filled(to, 5);
+}
+
 /* Pages of which all bytes came through the device. */
 static int copy_pages(uint32_t *bar, char *p, size_t len, int round)
 {
@@ -48,35 +88,27 @@ static int copy_pages(uint32_t *bar, char *p, size_t len, int round)
 	for (i = 0; i < SAMPLES; i++) {
 		char *from = p + i * step;
 		char *to = p + (SAMPLES - i) * step - EDU_DMA_LEN;
-		size_t n;
 
-		for (n = 0; n < EDU_DMA_LEN; n++) {
-			from[n] = n * 7 + i * 3 + round + 1;
-			to[n] = 0;
-		}
-		if (!egm_physical(from) || !egm_physical(to) ||
-		    !edu_copy(bar, egm_physical(from), EDU_BUFFER, 0) ||
-		    !edu_copy(bar, EDU_BUFFER, egm_physical(to), EDU_TO_RAM))
-			continue;
-		for (n = 0; n < EDU_DMA_LEN; n++)
-			if (to[n] != (char)(n * 7 + i * 3 + round + 1))
-				break;
-		right += n == EDU_DMA_LEN;
+		fill(from, i * 3 + round + 1);
+		memset(to, 0, EDU_DMA_LEN);
+		right += copy(bar, egm_physical(from), egm_physical(to)) &&
+			 is_filled(to, i * 3 + round + 1);
 	}
 	return right;
 }
 
 int main(int argc, char *argv[])
 {
-	size_t len = argc == 3 ? strtoul(argv[1], NULL, 10) << 20 : 0;
-	int rounds = argc == 3 ? atoi(argv[2]) : 0;
+	size_t len = argc == 3 || argc == 4 ? strtoul(argv[1], NULL, 10) << 20 : 0;
+	uint64_t address = argc == 4 ? strtoull(argv[3], NULL, 0) : 0;
+	int rounds = len ? atoi(argv[2]) : 0;
 	int round, right = 0;
 	uint32_t *bar;
 	char pci[32];
 	char *p;
 
 	if (!len) {
-		fprintf(stderr, "usage: egm_guest_dma MIB ROUNDS\n");
+		fprintf(stderr, "usage: egm_guest_dma MIB ROUNDS [ADDRESS]\n");
 		return 2;
 	}
 	if (!edu_find(pci, sizeof(pci))) {
@@ -89,6 +121,12 @@ int main(int argc, char *argv[])
 	if (bar == MAP_FAILED || p == MAP_FAILED) {
 		printf("dma: %s\n", strerror(errno));
 		return 1;
+	}
+	if (address) {
+		right = copy_by(bar, p, address);
+		printf("dma: %d of 1 page right, by %#llx\n", right,
+		       (unsigned long long)address);
+		return !right;
 	}
 	for (round = 0; !rounds || round < rounds; round++) {
 		right = copy_pages(bar, p, len, round);

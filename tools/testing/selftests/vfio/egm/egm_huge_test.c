@@ -5,11 +5,17 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "egm_harness.h"
 #include "egm_touch.h"
+
+#ifndef PR_THP_DISABLE_EXCEPT_ADVISED
+#define PR_THP_DISABLE_EXCEPT_ADVISED	2
+#endif
+#define THP_POLICY	"/sys/kernel/mm/transparent_hugepage/enabled"
 
 /* Bytes of page tables of this process. */
 static long page_tables(void)
@@ -315,6 +321,103 @@ TEST_F(huge, touched_first_by_the_kernel)
 	close(fd[0]);
 	close(fd[1]);
 	munmap(q, self->size);
+}
+
+/* mm's policy for transparent huge pages. */
+FIXTURE(thp) {
+	int fd;
+	size_t len;
+	char policy[16];
+};
+
+FIXTURE_SETUP(thp)
+{
+	char line[64], *word;
+
+	egm_read_line(THP_POLICY, line, sizeof(line));
+	word = strchr(line, '[');
+	if (!word)
+		SKIP(return, "no " THP_POLICY);
+	word[strcspn(word, "]")] = '\0';
+	snprintf(self->policy, sizeof(self->policy), "%.15s", word + 1);
+	self->fd = egm_open();
+	ASSERT_LE(0, self->fd);
+	self->len = 2 * egm_pmd_size();
+	ASSERT_LE(self->len, egm_size(self->fd));
+}
+
+FIXTURE_TEARDOWN_PARENT(thp)
+{
+	egm_write(THP_POLICY, self->policy);
+}
+
+/*
+ * Do huge entries map memory that a new mapping touches? 1 if so, 0 if pages do, -1 if the
+ * memory is not what it was. With @advice, the mapping is advised before.
+ */
+static int maps_huge(int fd, size_t len, int advice)
+{
+	long before = page_tables(), after, pages;
+	char *p = egm_map(fd, 0, len);
+	int ret = 0;
+	size_t i;
+
+	if (p == MAP_FAILED || (advice && madvise(p, len, advice)))
+		return -1;
+	for (i = 0; i < len; i += EGM_BLOCK) {
+		if (p[i + 1] && p[i + 1] != 0x5a)
+			ret = -1;
+		p[i + 1] = 0x5a;
+	}
+	after = page_tables();
+	/* The last level alone. */
+	pages = len / sysconf(_SC_PAGESIZE) * sizeof(uint64_t);
+	munmap(p, len);
+	return ret ? ret : after - before < pages;
+}
+
+/* "Huge PFN mappings are uncompactable so the policy doesn't apply", says mm. */
+TEST_F(thp, huge_entries_do_not_depend_on_the_policy)
+{
+	ASSERT_EQ(0, egm_write(THP_POLICY, "always"));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, 0));
+	ASSERT_EQ(0, egm_write(THP_POLICY, "madvise"));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, 0));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, MADV_HUGEPAGE));
+	ASSERT_EQ(0, egm_write(THP_POLICY, "never"));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, 0));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, MADV_HUGEPAGE));
+}
+
+TEST_F(thp, nohugepage_maps_by_pages)
+{
+	ASSERT_EQ(0, egm_write(THP_POLICY, "always"));
+	EXPECT_EQ(0, maps_huge(self->fd, self->len, MADV_NOHUGEPAGE));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, 0));
+}
+
+TEST_F(thp, disabled_process_maps_by_pages)
+{
+	int status;
+	pid_t child;
+
+	ASSERT_EQ(0, egm_write(THP_POLICY, "always"));
+	ASSERT_EQ(0, prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+	EXPECT_EQ(0, maps_huge(self->fd, self->len, 0));
+	EXPECT_EQ(0, maps_huge(self->fd, self->len, MADV_HUGEPAGE));
+	/* And so does a child of it. */
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(maps_huge(self->fd, self->len, 0));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	if (!prctl(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_EXCEPT_ADVISED, 0, 0)) {
+		EXPECT_EQ(0, maps_huge(self->fd, self->len, 0));
+		EXPECT_EQ(1, maps_huge(self->fd, self->len, MADV_HUGEPAGE));
+	}
+	ASSERT_EQ(0, prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
+	EXPECT_EQ(1, maps_huge(self->fd, self->len, 0));
 }
 
 TEST_HARNESS_MAIN

@@ -5,9 +5,16 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include <linux/egm.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "egm_harness.h"
+
+#define KILLS		300
+/* Milliseconds that a range may stay busy after its owner was killed. */
+#define KILLED_MS	5000
 
 /* A process that owns a range, full of @byte, until told to go. */
 struct holder {
@@ -173,6 +180,180 @@ TEST_F(owner, claims_of_one_block_each)
 	close(other);
 	EXPECT_EQ(0, egm_map_errno(fd, 0, 2 * self->half, MAP_SHARED));
 	close(fd);
+}
+
+/* Open the region, and read what it says of itself, without end. */
+static void read_about_region(void)
+{
+	static const char * const attributes[] = {
+		"egm_size", "gpu_devices", "numa_node", "retired_bytes", "scrub_pending",
+	};
+	struct egm_retired_pages_list list;
+	unsigned int i;
+	char line[64];
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		fd = egm_open();
+		list = (struct egm_retired_pages_list){ .argsz = sizeof(list) };
+		if (fd < 0 || !egm_size(fd) || ioctl(fd, EGM_RETIRED_PAGES_LIST, &list))
+			_exit(1);
+		close(fd);
+		for (i = 0; i < ARRAY_SIZE(attributes); i++) {
+			egm_read_line(egm_attr(attributes[i]), line, sizeof(line));
+			if (!line[0])
+				_exit(2);
+		}
+	}
+}
+
+/* Own a range, say so, and write to all of it without end. */
+static void write_until_killed(int to, size_t len, bool populated)
+{
+	int fd = egm_open();
+	char *p = populated ? egm_map_populated(fd, 0, len) : egm_map(fd, 0, len);
+	char byte = 1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (p == MAP_FAILED || write(to, &byte, 1) != 1)
+		_exit(1);
+	for (;; byte++)
+		memset(p, byte | 1, len);
+}
+
+/* A range that a killed process owned is free within a bounded time, and zero. */
+TEST_F_TIMEOUT(owner, killed_300_times_under_readers, 1200)
+{
+	const size_t len = 4 * EGM_BLOCK;
+	pid_t readers[2], child;
+	long start, worst = 0;
+	int i, fd, ready[2], status;
+	char *p, byte;
+
+	ASSERT_EQ(0, pipe(ready));
+	for (i = 0; i < 2; i++) {
+		readers[i] = fork();
+		ASSERT_LE(0, readers[i]);
+		if (!readers[i])
+			read_about_region();
+	}
+	for (i = 0; i < KILLS; i++) {
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child)
+			write_until_killed(ready[1], len, i % 2);
+		ASSERT_EQ(1, read(ready[0], &byte, 1));
+		/* From the first page fault to the second time over all of the range. */
+		usleep(i % 8 * 1000);
+		ASSERT_EQ(0, kill(child, SIGKILL));
+		start = egm_now_ms();
+		fd = egm_open();
+		ASSERT_LE(0, fd);
+		do {
+			p = egm_map(fd, 0, len);
+		} while (p == MAP_FAILED && errno == EBUSY && egm_now_ms() - start < KILLED_MS &&
+			 !usleep(100));
+		ASSERT_NE(MAP_FAILED, p) {
+			TH_LOG("round %d: %s", i, strerror(errno));
+		}
+		if (egm_now_ms() - start > worst)
+			worst = egm_now_ms() - start;
+		ASSERT_EQ(len, egm_first_nonzero(p, len));
+		munmap(p, len);
+		close(fd);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		ASSERT_TRUE(WIFSIGNALED(status));
+	}
+	TH_LOG("busy for %ld ms at most after a kill", worst);
+	/* No reader has met an error. */
+	for (i = 0; i < 2; i++) {
+		kill(readers[i], SIGKILL);
+		ASSERT_EQ(readers[i], waitpid(readers[i], &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
+	}
+}
+
+/* In a child: own a block full of @byte, send its file to the other end, end. */
+static void send_owned_block(int sock, char byte)
+{
+	int fd = egm_open();
+	char *p = egm_map(fd, 0, EGM_BLOCK);
+
+	if (p == MAP_FAILED)
+		_exit(1);
+	memset(p, byte, EGM_BLOCK);
+	egm_send_fd(sock, fd);
+	_exit(0);
+}
+
+/* The sender is gone, nobody has read the message: no process has the file. */
+TEST_F(owner, descriptor_in_a_queue_holds_the_memory)
+{
+	int fd = egm_open(), other, pair[2], status, i;
+	pid_t child;
+	char *p;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child)
+			send_owned_block(pair[0], 0x3c);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		ASSERT_EQ(0, status);
+		close(pair[0]);
+		EXPECT_EQ(EBUSY, egm_map_errno(fd, 0, self->page, MAP_SHARED));
+		if (i) {
+			/* Read: the reader owns the block, with what is in it. */
+			other = egm_receive_fd(pair[1]);
+			ASSERT_LE(0, other);
+			p = egm_map(other, 0, EGM_BLOCK);
+			ASSERT_NE(MAP_FAILED, p);
+			EXPECT_TRUE(all_bytes(p, EGM_BLOCK, 0x3c));
+			munmap(p, EGM_BLOCK);
+			close(pair[1]);
+			EXPECT_EQ(EBUSY, egm_map_errno(fd, 0, self->page, MAP_SHARED));
+			close(other);
+		} else {
+			close(pair[1]);
+		}
+		p = egm_map(fd, 0, EGM_BLOCK);
+		ASSERT_NE(MAP_FAILED, p);
+		EXPECT_EQ(EGM_BLOCK, egm_first_nonzero(p, EGM_BLOCK));
+		munmap(p, EGM_BLOCK);
+		close(fd);
+		fd = egm_open();
+		ASSERT_LE(0, fd);
+	}
+	close(fd);
+}
+
+/*
+ * Two sockets in the queues of each other, which only the kernel's collector finds. It runs when
+ * a socket is closed that is in nobody's queue.
+ */
+TEST_F(owner, descriptor_in_a_cycle_of_sockets_is_collected)
+{
+	int fd = egm_open(), other = egm_open(), pair[2];
+	char *p = egm_map(fd, 0, EGM_BLOCK);
+
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	egm_send_fd(pair[0], fd);
+	egm_send_fd(pair[0], pair[0]);
+	egm_send_fd(pair[1], pair[1]);
+	munmap(p, EGM_BLOCK);
+	close(fd);
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, self->page, MAP_SHARED));
+	close(pair[0]);
+	close(pair[1]);
+	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, self->page, MAP_SHARED));
+	close(socket(AF_UNIX, SOCK_STREAM, 0));
+	EXPECT_EQ(0, egm_wait_free(other, self->page));
+	close(other);
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,7 @@
  * egm_poke NODE zero OFFSET LEN	is the range all zero? exit 1 and say where not
  * egm_poke NODE find STRING OFFSET LEN	where in the range is the string?
  * egm_poke NODE hold SECONDS OFFSET LEN	map it, touch it, wait
+ * egm_poke NODE keep SECONDS OFFSET LEN	the same; at its end or SIGTERM, is it still there?
  * egm_poke NODE retired			list the retired pages
  * egm_poke NODE intact				are they as firmware left them, and all
  * egm_poke NODE intact-populated		else zero? mapped on demand, or at once
@@ -13,6 +14,7 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <linux/egm.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 #include "egm_util.h"
@@ -21,6 +23,27 @@
 #define FILL_STEP	(64UL << 10)
 #define FILL_LEN	(4UL << 10)
 #define FILL_WORD(at)	((at) ^ 0xa5a55a5ac3c33c3cULL)
+
+#define HELD		0x77
+
+/* Ends sleep(). */
+static void on_term(int sig)
+{
+	(void)sig;
+}
+
+static bool still_held(const char *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (p[i] != HELD) {
+			printf("not held at %#zx\n", i);
+			return false;
+		}
+	printf("held all the time\n");
+	return true;
+}
 
 /* The whole list, in the way of the clients in the field. */
 static struct egm_retired_pages_list *get_retired(int fd)
@@ -99,7 +122,7 @@ static void die_usage(void)
 {
 	fputs("usage: egm_poke NODE zero OFFSET LEN\n"
 	      "       egm_poke NODE find STRING OFFSET LEN\n"
-	      "       egm_poke NODE hold SECONDS OFFSET LEN\n"
+	      "       egm_poke NODE hold|keep SECONDS OFFSET LEN\n"
 	      "       egm_poke NODE retired|intact|intact-populated\n", stderr);
 	exit(2);
 }
@@ -159,12 +182,14 @@ int main(int argc, char **argv)
 		       (unsigned long long)(offset + (hit - p)));
 		return 0;
 	}
-	if (!strcmp(what, "hold")) {
-		memset(p, 0x77, len);
+	if (!strcmp(what, "hold") || !strcmp(what, "keep")) {
+		if (*what == 'k')
+			signal(SIGTERM, on_term);
+		memset(p, HELD, len);
 		printf("holding\n");
 		fflush(stdout);
 		sleep(atoi(argv[3]));
-		return 0;
+		return *what == 'k' && !still_held(p, len);
 	}
 	die_usage();
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_vhost_user SOCKET TEXT [from-0] - the smallest vhost-user back end: take one connection,
- * map the guest's memory by the descriptors that come over it, look for TEXT.
+ * egm_vhost_user SOCKET TEXT [from-zero] - the smallest vhost-user back end: take one
+ * connection, map the guest's memory by the descriptors that come over it, look for TEXT.
  *
- * With "from-0" it maps each file from its first byte to the end of the guest's memory, which
- * back ends of DPDK and SPDK do.
+ * A region of the guest's memory is at an offset in its file. virtiofsd maps it there; with
+ * "from-zero" all of the file before it is mapped too, as DPDK, SPDK and older versions of
+ * QEMU's own library do.
  *
  * What a program such as virtiofsd does with a guest's RAM. Prints a line when it has
  * mapped, and one when it has looked, for each line on its standard input; keeps the
@@ -71,7 +72,7 @@ struct message {
 static char *mapped[MAX_REGIONS];
 static uint64_t sizes[MAX_REGIONS];
 static unsigned int count;
-static bool from_0;
+static bool from_zero;
 
 static void map_table(const struct message *m, const int *fds, unsigned int n)
 {
@@ -83,7 +84,7 @@ static void map_table(const struct message *m, const int *fds, unsigned int n)
 	for (i = 0; i < n && i < m->memory.count; i++) {
 		struct region r = m->memory.region[i];
 
-		if (from_0) {
+		if (from_zero) {
 			r.size += r.offset;
 			r.offset = 0;
 		}
@@ -190,9 +191,9 @@ int main(int argc, char **argv)
 	int listener;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	from_0 = argc == 4 && !strcmp(argv[3], "from-0");
-	if ((argc != 3 && !from_0) || strlen(argv[1]) >= sizeof(addr.sun_path)) {
-		fprintf(stderr, "usage: egm_vhost_user SOCKET TEXT [from-0]\n");
+	from_zero = argc == 4 && !strcmp(argv[3], "from-zero");
+	if (argc != 3 + from_zero || strlen(argv[1]) >= sizeof(addr.sun_path)) {
+		fprintf(stderr, "usage: egm_vhost_user SOCKET TEXT [from-zero]\n");
 		return 2;
 	}
 	strcpy(addr.sun_path, argv[1]);
