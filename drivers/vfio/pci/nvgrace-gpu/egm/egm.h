@@ -332,9 +332,10 @@ void egm_region_allow(void);
 struct egm_region *egm_region_create(struct device *dev,
 				     const struct nvgrace_egm_info *info);
 struct egm_region *egm_region_get(struct egm_region *region);
-void egm_region_put(struct egm_region *region);
-DEFINE_FREE(egm_region_put, struct egm_region *, if (!IS_ERR_OR_NULL(_T)) egm_region_put(_T))
 void egm_region_revoke(struct egm_region *region);
+void egm_region_put(struct egm_region *region);
+DEFINE_FREE(egm_region_put, struct egm_region *,
+	    IS_ERR_OR_NULL(_T) ? (void)0 : egm_region_put(_T))
 
 int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 		       u64 offset, u64 len);

@@ -79,8 +79,8 @@ EXPORT_SYMBOL_IF_KUNIT(egm_mapping_fits_huge);
  * Return: the address, or a negative errno.
  */
 unsigned long egm_mapping_get_unmapped_area(struct file *file, unsigned long addr,
-				    unsigned long len, unsigned long pgoff,
-				    unsigned long flags)
+					    unsigned long len, unsigned long pgoff,
+					    unsigned long flags)
 {
 	struct egm_file *efile = file->private_data;
 	unsigned long at, spa = efile->region->base + (pgoff << PAGE_SHIFT);

@@ -82,7 +82,7 @@ static void egm_memory_failure_notify(struct pfn_address_space *space, unsigned 
  * mm holds rcu_read_lock() and i_mmap_rwsem: the function must not sleep, and cannot zap.
  */
 static int egm_memory_failure_pfn_to_pgoff(struct vm_area_struct *vma, unsigned long pfn,
-				   pgoff_t *pgoff)
+					   pgoff_t *pgoff)
 {
 	struct egm_region *region = vma->vm_file->f_mapping->host->i_private;
 	unsigned long first = PHYS_PFN(region->base);

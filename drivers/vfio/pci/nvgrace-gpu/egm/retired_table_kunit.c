@@ -127,12 +127,12 @@ static void table_full(struct kunit *test)
 	for (i = 0; i < max; i++)
 		entries[i] = BASE + 2 * (max - 1 - i) * GRANULE;
 	KUNIT_EXPECT_EQ(test, egm_retired_table_parse(entries, max, BASE, 2 * max * GRANULE,
-					      pages, &dropped), max);
+						      pages, &dropped), max);
 	KUNIT_EXPECT_EQ(test, dropped, 0);
 	for (i = 0; i < max; i++)
 		entries[i] = BASE + i * GRANULE;
 	KUNIT_EXPECT_EQ(test, egm_retired_table_parse(entries, max, BASE, 2 * max * GRANULE,
-					      pages, &dropped), 1);
+						      pages, &dropped), 1);
 	KUNIT_EXPECT_EQ(test, pages[0].size, max * GRANULE);
 }
 
