@@ -150,7 +150,7 @@ words="-object $m1=128M" refused "two backends that overlap" '' \
 	'unable to map backing store for guest RAM: Device or resource busy'
 words="-object $m1=0" refused "the same range twice" '' 'Device or resource busy'
 names() { log_says "egm4: .*\[$started\]: offset 0x0 is owned by a file that .*\[$1\] opened"; }
-check "the kernel names the process that has it" names $started
+check "the kernel names the process that has it" names "$started"
 numa() {
 	machine='-M virt,gic-version=3 -cpu host -accel kvm -m 512M' \
 		words="-object $m1=256M -numa node,nodeid=0,memdev=m0 -numa node,nodeid=1,memdev=m1" \

@@ -334,7 +334,7 @@ for kind in $kinds; do
 	allocate
 	devices
 	plain
-	note "vhost-user back end that maps from 0, beside another program" "$(from_0)"
+	note "vhost-user back end that maps from 0, next to another program" "$(from_0)"
 	slots
 done
 check "the table has each row that was run and no other" rows_are_table /tmp/rows
