@@ -122,9 +122,11 @@ stage2_check() {
 	fi
 }
 
+# must WHAT COMMAND... - a check without which there is nothing to go on with
+must() { check "$@"; stop_if_failed; }
+
 writes() { start_monitored g0 churn "egm4=$size" && goes_on g0; }
-check "a guest writes its memory without end" writes
-stop_if_failed
+must "a guest writes its memory without end" writes
 stage2_check "KVM maps it in blocks" in_blocks
 check "QEMU measures its dirty rate by KVM's log" measure 15000
 stage2_check "KVM maps what the guest writes in pages meanwhile" wait_for 15 in_pages
@@ -142,36 +144,32 @@ snapshot() {
 }
 check "QEMU refuses a background snapshot, with a reason" snapshot
 
-check "the guest is stopped and saved" save g0 stop
-check "the QEMU that it leaves ends well, and the region is zero" leave g0 egm4
-check "it is restored on the other region" restore g1 egm5
+must "the guest is stopped and saved" save g0 stop
+must "the QEMU that it leaves ends well, and the region is zero" leave g0 egm4
+must "it is restored on the other region" restore g1 egm5
 check "that memory is owned" owned egm5
-check "the guest goes on, each word of its memory is right" goes_on g1 g0
-stop_if_failed
+must "the guest goes on, each word of its memory is right" goes_on g1 g0
 
 mapped='migrate_set_capability mapped-ram on'
-check "it is saved while it runs, each page at its place in the file" save g1 "$mapped"
-check "the QEMU that it leaves ends well, and the region is zero" leave g1 egm5
-check "it is restored" restore g2 egm4 "$mapped"
-check "the guest goes on, each word of its memory is right" goes_on g2 g1
-stop_if_failed
+must "it is saved while it runs, each page at its place in the file" save g1 "$mapped"
+must "the QEMU that it leaves ends well, and the region is zero" leave g1 egm5
+must "it is restored" restore g2 egm4 "$mapped"
+must "the guest goes on, each word of its memory is right" goes_on g2 g1
 
 cpr='migrate_set_parameter mode cpr-reboot'
-check "it is saved in the mode cpr-reboot" save g2 "${mapped%on}off" "$cpr"
-check "the QEMU that it leaves ends well, and the region is zero" leave g2 egm4
-check "it is restored" restore g3 egm4 "$cpr"
-check "the guest goes on, each word of its memory is right" goes_on g3 g2
-stop_if_failed
+must "it is saved in the mode cpr-reboot" save g2 "${mapped%on}off" "$cpr"
+must "the QEMU that it leaves ends well, and the region is zero" leave g2 egm4
+must "it is restored" restore g3 egm4 "$cpr"
+must "the guest goes on, each word of its memory is right" goes_on g3 g2
 
 # hop NODE - from where it is
 last=3 at=egm4
 hop() {
 	from=g$last last=$((last + 1))
-	check "it migrates from $at to $1 while it runs" migrate $from g$last "$1"
-	check "the QEMU that it leaves ends well, and the memory is free" leave $from "$at"
+	must "it migrates from $at to $1 while it runs" migrate $from g$last "$1"
+	must "the QEMU that it leaves ends well, and the memory is free" leave $from "$at"
 	[ "$1" = ram ] || check "the memory that it comes to is owned" owned "$1"
-	check "the guest goes on, each word of its memory is right" goes_on g$last $from
-	stop_if_failed
+	must "the guest goes on, each word of its memory is right" goes_on g$last $from
 	[ "$last" != 4 ] || stage2_check "KVM maps it in blocks" in_blocks
 	at=$1
 }
