@@ -28,7 +28,10 @@ wait_for() {
 # The memory test of the guest says a line each round: each word of its memory was right.
 last_round() { sed -n 's/.*memtest: round \([0-9]*\), checksum.*/\1/p' "/tmp/$1" | tail -n 1; }
 is_gone() { ! alive "$(cat "/tmp/$1.qmp.pid")"; }
-rounds_said() { is_gone "$1" || says "$1" 'memtest: wrong' || says "$1" 'memtest: round .*, checksum' "$2"; }
+rounds_said() {
+	is_gone "$1" || says "$1" 'memtest: wrong' ||
+		says "$1" 'memtest: round .*, checksum' "$2"
+}
 # goes_on NAME [BEFORE] - two whole rounds here, which follow those of QEMU BEFORE
 goes_on() {
 	wait_for 400 rounds_said "$1" 3
@@ -41,7 +44,10 @@ goes_on() {
 # field NAME COMMAND KEY - a number or a word of what QEMU answers
 field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
 field_is() { [ "$(field "$1" "$2" "$3")" = "$4" ]; }
-at_end() { is_gone "$1" || field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
+at_end() {
+	is_gone "$1" ||
+		field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'
+}
 migrated() {
 	wait_for 400 at_end "$1"
 	qmp "$1" query-migrate
@@ -107,7 +113,10 @@ in_blocks() { stage2 && [ "$large" -gt 0 ] && [ "$small" = 0 ]; }
 in_pages() { stage2 && [ "$small" -gt $((64 << 10)) ]; }
 # KVM maps a block again when the guest writes to a page of it that was not written while
 # the log was kept. A short measurement leaves many.
-measure() { qmp g0 calc-dirty-rate "{\"calc-time\": $1, \"calc-time-unit\": \"millisecond\", \"mode\": \"dirty-bitmap\"}"; }
+measure() {
+	qmp g0 calc-dirty-rate "{\"calc-time\": $1, \"calc-time-unit\": \"millisecond\",
+		\"mode\": \"dirty-bitmap\"}"
+}
 measured() { wait_for 120 field_is g0 query-dirty-rate status measured; }
 in_blocks_again() { stage2 && [ "$small" -lt $((32 << 10)) ]; }
 return_to_blocks() { measure 50 && measured && wait_for 120 in_blocks_again; }

@@ -58,7 +58,7 @@ static void fill(struct part *part)
 	}
 }
 
-static bool wrong(const uint64_t *p, const uint64_t *got, uint64_t pass)
+static bool complain(const uint64_t *p, const uint64_t *got, uint64_t pass)
 {
 	unsigned int i;
 
@@ -95,7 +95,7 @@ static bool check(struct part *part, bool write)
 				p[i] = mixed ^ is;
 		}
 		if (bad)
-			return wrong(p, got, part->pass);
+			return complain(p, got, part->pass);
 	}
 	if (sum != part->sum) {
 		printf("memtest: wrong checksum: %#llx, not %#llx of pass %llu\n",
