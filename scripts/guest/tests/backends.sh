@@ -7,7 +7,7 @@
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 . /egm/bin/console.sh
-plan 63
+plan 65
 
 node=/dev/egm4
 page=$(($(page_kib) << 10))
