@@ -12,6 +12,8 @@
 . /egm/bin/kinds.sh
 table_names | grep '^QEMU: ' >/tmp/rows
 plan $(($(wc -l </tmp/rows) + 5))
+# Those of operations.sh, if that ran before.
+rm -f /tmp/saw.*
 
 # note ROW RESULT - of the kind at hand
 note() {
@@ -158,6 +160,11 @@ monitor() {
 	if hmp "$1" "$2" >/tmp/command 2>&1; then echo yes; else why /tmp/command; fi
 	[ -z "$3" ] || rm -f "$3"
 }
+# QEMU reads /proc/self/pagemap, and says without "Error:" that a page is not there.
+host_address() {
+	hmp p 'gpa2hpa 0x40000000' >/tmp/command 2>&1
+	if grep -q ' is 0x[0-9a-f]' /tmp/command; then echo yes; else why /tmp/command; fi
+}
 field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
 ended() { field p query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
 migrate() {
@@ -241,7 +248,7 @@ part='0x40000000 0x400000'
 plain() {
 	start_plain >/tmp/started 2>&1 || { kill_guest; sed "s/^/# $kind: /" /tmp/started; return; }
 	note "gdbstub" "$(gdb)"
-	note "gpa2hpa" "$(monitor p 'gpa2hpa 0x40000000')"
+	note "gpa2hpa" "$(host_address)"
 	note "virtio-balloon, inflate" "$(balloon)"
 	note "dump-guest-memory, to tmpfs" "$(monitor p "dump-guest-memory /tmp/saved $part" /tmp/saved)"
 	note "dump-guest-memory, to 9p" \
