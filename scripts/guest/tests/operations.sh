@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: operations
-# profiles: 4k 64k
+# profiles: 4k
 # What programs can do with EGM, device-dax and hugetlbfs is what the table in the documentation
 # says. Rows of QEMU are those of qemu-operations.sh.
 . /egm/bin/tap.sh
