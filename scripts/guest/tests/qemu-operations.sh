@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: operations
-# profiles: 4k
+# profiles: none
+# By hand, since it takes half an hour:
+#	scripts/vm --scenario operations --timeout 7200 -- /egm/bin/run-tests script qemu-operations
 # What QEMU can do with a guest's RAM on EGM, device-dax and hugetlbfs is what the table in the
 # documentation says.
 . /egm/bin/tap.sh
