@@ -45,12 +45,8 @@ int op_open(const struct memory *m)
 
 char *op_map_at(const struct memory *m, uint64_t offset)
 {
-	long end = egm_now_ms() + 5000;
-	char *p;
+	char *p = egm_map_wait(m->fd, offset, m->len);
 
-	do {
-		p = egm_map(m->fd, offset, m->len);
-	} while (p == MAP_FAILED && errno == EBUSY && egm_now_ms() < end && !usleep(1000));
 	if (p == MAP_FAILED)
 		op_give_up("mmap");
 	return p;

@@ -44,17 +44,13 @@ static void rig_start(struct rig *rig)
 		op_give_up("no device in an address space");
 }
 
-static const char *iommufd_file(const struct memory *m, int limit)
+static const char *iommufd_file(const struct memory *m, int arg)
 {
 	struct rig rig = { };
-	int err;
 
 	op_map(m);
 	rig_start(&rig);
-	if (limit)
-		limit_locked_memory();
-	err = map_file(&rig, m->fd, 0, IOVA, m->len);
-	return limit ? limited(err) : op_answer(err);
+	return op_answer(map_file(&rig, m->fd, 0, IOVA, m->len));
 }
 
 static const char *iommufd_address(const struct memory *m, int limit)

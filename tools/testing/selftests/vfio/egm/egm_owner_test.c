@@ -13,8 +13,6 @@
 #include "egm_harness.h"
 
 #define KILLS		300
-/* Milliseconds that a range may stay busy after its owner was killed. */
-#define KILLED_MS	5000
 
 /* A process that owns a range, full of @byte, until told to go. */
 struct holder {
@@ -250,10 +248,7 @@ TEST_F_TIMEOUT(owner, killed_300_times_under_readers, 1200)
 		start = egm_now_ms();
 		fd = egm_open();
 		ASSERT_LE(0, fd);
-		do {
-			p = egm_map(fd, 0, len);
-		} while (p == MAP_FAILED && errno == EBUSY && egm_now_ms() - start < KILLED_MS &&
-			 !usleep(100));
+		p = egm_map_wait(fd, 0, len);
 		ASSERT_NE(MAP_FAILED, p) {
 			TH_LOG("round %d: %s", i, strerror(errno));
 		}

@@ -86,18 +86,6 @@ static inline int egm_map_errno(int fd, uint64_t offset, size_t len, int flags)
 	return 0;
 }
 
-/* Wait until no other file owns the first @len bytes, five seconds at most; 0 or an errno. */
-static inline int egm_wait_free(int fd, size_t len)
-{
-	int i, ret = EBUSY;
-
-	for (i = 0; i < 5000 && ret == EBUSY; i++) {
-		ret = egm_map_errno(fd, 0, len, MAP_SHARED);
-		usleep(1000);
-	}
-	return ret;
-}
-
 /* Offset of the first byte that is not zero, or @len if there is none. */
 static inline size_t egm_first_nonzero(const void *p, size_t len)
 {
@@ -185,6 +173,26 @@ static inline long egm_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* egm_map(), again for as long as another file owns some of it, five seconds at most. */
+static inline void *egm_map_wait(int fd, uint64_t offset, size_t len)
+{
+	long end = egm_now_ms() + 5000;
+	void *p;
+
+	do {
+		p = egm_map(fd, offset, len);
+	} while (p == MAP_FAILED && errno == EBUSY && egm_now_ms() < end && !usleep(1000));
+	return p;
+}
+
+/* Wait until no other file owns the first @len bytes; 0 or an errno. */
+static inline int egm_wait_free(int fd, size_t len)
+{
+	void *p = egm_map_wait(fd, 0, len);
+
+	return p == MAP_FAILED || munmap(p, len) ? errno : 0;
 }
 
 /* "egm4" of "/dev/egm4". */
