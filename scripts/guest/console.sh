@@ -52,6 +52,12 @@ qmp() {
 	case $qmp_line in *'"error": {"class": '*) return 1 ;; esac
 }
 
+# qmp_field NAME COMMAND KEY - a number or a word of the answer
+qmp_field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
+
+# migration_ended NAME - has it, well or not?
+migration_ended() { qmp_field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
+
 # hmp NAME COMMAND - a command of the monitor for humans: print its text; true if that is no error
 hmp() {
 	hmp_command=$(printf '%s' "$2" | sed 's/[\\"]/\\&/g')

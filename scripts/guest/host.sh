@@ -77,6 +77,12 @@ list_is() {
 	[ "$got" = "$(printf '%s\n' "$@")" ]
 }
 
+# forget_bad_pages NODE - unbind it, have the driver forget the pages that went bad, bind it
+forget_bad_pages() {
+	egm_unbind "$1" && ! insmod /egm/tests/egm_forget.ko 2>/dev/null && egm_bind "$1" &&
+		list_is "$1"
+}
+
 # stage2_kib LEVEL FILE - how much of a guest's RAM entries of that level map, by its
 # stage2_page_tables. Lines are "0xSTART-0xEND SIZE LEVEL FLAGS..."; one that maps nothing
 # has "F" or no flags.

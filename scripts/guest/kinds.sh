@@ -90,9 +90,17 @@ row() {
 	[ "$row_seen" = "$row_table" ]
 }
 
-# rows_are_table NAMES - has the table each of these rows and no other, each once?
+# rows_are_table - has the table each row of /tmp/rows and no other, each once?
 rows_are_table() {
 	cut -f 1 /tmp/saw.* | sort -u >/tmp/rows.run
-	sort "$1" >/tmp/rows.table
+	sort /tmp/rows >/tmp/rows.table
 	diff /tmp/rows.run /tmp/rows.table
+}
+
+# check_rows - a check of rows_are_table(), and one of each row of /tmp/rows
+check_rows() {
+	check "the table has each row that was run and no other" rows_are_table
+	while read -r name; do
+		check "$name: $(table_cells "$name")" row "$name"
+	done </tmp/rows
 }

@@ -42,13 +42,8 @@ goes_on() {
 		[ "$(last_round "$1")" -gt "$([ -z "$2" ] && echo 0 || last_round "$2")" ]
 }
 
-# field NAME COMMAND KEY - a number or a word of what QEMU answers
-field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
-field_is() { [ "$(field "$1" "$2" "$3")" = "$4" ]; }
-at_end() {
-	is_gone "$1" ||
-		field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'
-}
+field_is() { [ "$(qmp_field "$1" "$2" "$3")" = "$4" ]; }
+at_end() { is_gone "$1" || migration_ended "$1"; }
 migrated() {
 	wait_for 400 at_end "$1"
 	qmp "$1" query-migrate
@@ -66,7 +61,7 @@ receive() {
 
 # The guest writes faster than it is sent: only a pause ends that, but not before what it
 # has written was sent again.
-sent_again() { [ "$(field "$1" query-migrate dirty-sync-count)" -ge 4 ] || at_end "$1"; }
+sent_again() { [ "$(qmp_field "$1" query-migrate dirty-sync-count)" -ge 4 ] || at_end "$1"; }
 # send NAME URI
 send() {
 	hmp "$1" 'migrate_set_parameter max-bandwidth 10G' &&
@@ -143,7 +138,7 @@ stage2_check "KVM maps what the guest writes in pages meanwhile" wait_for 15 in_
 rate() {
 	measured
 	qmp g0 query-dirty-rate
-	[ "$(field g0 query-dirty-rate dirty-rate)" -gt 0 ]
+	[ "$(qmp_field g0 query-dirty-rate dirty-rate)" -gt 0 ]
 }
 check "the rate is more than 0" rate
 stage2_check "KVM maps it in blocks again" return_to_blocks

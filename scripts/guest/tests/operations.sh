@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: operations
 # profiles: 4k
-# What programs can do with EGM, device-dax and hugetlbfs is what the table in the documentation
-# says. Rows of QEMU are those of qemu-operations.sh.
+# The documentation has a table of what works on EGM, device-dax and hugetlbfs. A program tries
+# each row of it; qemu-operations.sh has the rows of QEMU.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/kinds.sh
@@ -24,14 +24,10 @@ programs() {
 		/egm/tests/egm_operations /tmp/huge/memory 0x400000 0 >/tmp/saw.huge
 }
 check "a program does everything with each kind" programs
-check "the table has each operation and no other" rows_are_table /tmp/rows
-while read -r name; do
-	check "$name: $(table_cells "$name")" row "$name"
-done </tmp/rows
+check_rows
 
 # Two pages went bad.
-forget() { egm_unbind egm4 && ! insmod /egm/tests/egm_forget.ko 2>/dev/null && egm_bind egm4 && list_is egm4; }
-check "the bad pages are forgotten" forget
+check "the bad pages are forgotten" forget_bad_pages egm4
 leave() { have_no_huge && have_no_dax && nodes_are egm4 egm5; }
 check "the regions are back" leave
 check "the kernel has nothing to complain about" kernel_is_quiet

@@ -40,11 +40,6 @@ shown() {
 		cut -c1-100 | sed 's/^/# /'
 }
 
-forget() {
-	egm_unbind egm4
-	! insmod /egm/tests/egm_forget.ko 2>/dev/null && egm_bind egm4 && list_is egm4
-}
-
 ended() { wait_until 120 guest_gone && wait "$guest"; }
 killed() { wait_says "$1" 'guest: memtest ended with 135'; }
 
@@ -58,7 +53,7 @@ lives() {
 QEMU=10.0 start old
 lives old
 check "old: the guest ends well" ended
-forget
+forget_bad_pages egm4
 
 for how in iommufd type1; do
 	type1=''
@@ -72,7 +67,7 @@ for how in iommufd type1; do
 	}
 	check "$how: DMA elsewhere went on" goes_on
 	kill_guest
-	forget
+	forget_bad_pages egm4
 done
 
 start kernel
@@ -84,7 +79,7 @@ panics() {
 }
 check "kernel: guest or QEMU says why, and it ends" panics
 shown kernel 30
-forget
+forget_bad_pages egm4
 
 REBOOT=1 start reset
 check "reset: a page of a process goes bad" inject reset 'memtest: the middle'
@@ -99,7 +94,7 @@ check "reset: system_reset ends QEMU or boots the guest" reset
 shown reset 20
 if guest_gone; then echo "# QEMU is gone"; else echo "# QEMU is there"; fi
 kill_guest
-forget
+forget_bad_pages egm4
 
 check "the kernel has nothing to complain about" kernel_is_quiet
 check "the region is whole" nodes_are egm4 egm5

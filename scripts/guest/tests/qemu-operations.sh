@@ -4,8 +4,8 @@
 # profiles: none
 # By hand, since it takes half an hour:
 #	scripts/vm --scenario operations --timeout 7200 -- /egm/bin/run-tests script qemu-operations
-# What QEMU can do with a guest's RAM on EGM, device-dax and hugetlbfs is what the table in the
-# documentation says.
+# The documentation has a table of what works on EGM, device-dax and hugetlbfs. QEMU tries each
+# row of it that begins with "QEMU: ".
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
@@ -167,12 +167,10 @@ host_address() {
 	hmp p 'gpa2hpa 0x40000000' >/tmp/command 2>&1
 	if grep -q ' is 0x[0-9a-f]' /tmp/command; then echo yes; else why /tmp/command; fi
 }
-field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
-ended() { field p query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
 migrate() {
 	hmp p 'migrate -d file:/tmp/saved' >/tmp/command 2>&1 || { why /tmp/command; return; }
-	wait_until 120 ended
-	status=$(field p query-migrate status)
+	wait_until 120 migration_ended p
+	status=$(qmp_field p query-migrate status)
 	rm -f /tmp/saved
 	case $status in
 	completed) hmp p cont && echo yes ;;
@@ -180,7 +178,7 @@ migrate() {
 	*) echo "$status" ;;
 	esac
 }
-measured() { [ "$(field p query-dirty-rate status)" = measured ]; }
+measured() { [ "$(qmp_field p query-dirty-rate status)" = measured ]; }
 dirty_rate() {
 	qmp p calc-dirty-rate '{"calc-time": 1, "mode": "dirty-bitmap"}' >/tmp/command 2>&1 ||
 		{ why /tmp/command; return; }
@@ -245,8 +243,6 @@ devices() {
 }
 # The first 4 MiB are enough of a dump.
 part='0x40000000 0x400000'
-# The first 4 MiB are enough of a dump.
-part='0x40000000 0x400000'
 plain() {
 	start_plain >/tmp/started 2>&1 || { kill_guest; sed "s/^/# $kind: /" /tmp/started; return; }
 	note "gdbstub" "$(gdb)"
@@ -282,7 +278,7 @@ from_0() {
 	wait $holder $vhost_user 2>/dev/null
 }
 
-# What a guest with firmware can be given: it has ACPI.
+# Memory that a guest finds by ACPI, which its firmware brings.
 start_slots() {
 	cp /egm/firmware/vars.fd /tmp/vars.fd
 	QEMU_MACHINE=,ras=on,nvdimm=on EGM_BACKEND=,prealloc=on REBOOT=1 \
@@ -346,13 +342,9 @@ for kind in $kinds; do
 	note "vhost-user back end that maps from 0, next to another program" "$(from_0)"
 	slots
 done
-check "the table has each row that was run and no other" rows_are_table /tmp/rows
-while read -r name; do
-	check "$name: $(table_cells "$name")" row "$name"
-done </tmp/rows
+check_rows
 
-forget() { egm_unbind egm4 && ! insmod /egm/tests/egm_forget.ko 2>/dev/null && egm_bind egm4 && list_is egm4; }
-check "the bad page is forgotten" forget
+check "the bad page is forgotten" forget_bad_pages egm4
 leave() { umount /tmp/fs/9p; have_no_huge && have_no_dax && nodes_are egm4 egm5; }
 check "the regions are back" leave
 check "the kernel has nothing to complain about" kernel_is_quiet
