@@ -9,13 +9,14 @@ export KDIR
 .PHONY: help deps deps-check deps-series source fetch tree build demo shell test check mutants bench coverage series series-check clean
 
 help: ## say what there is
-	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan] [KDIR=/path/to/linux]'
+	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan] [TESTS=NAME...] [KDIR=/path/to/linux]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo
 	@echo 'PROFILE  4k: 4 KiB pages (default); 64k: 64 KiB pages; debug: 4 KiB pages,'
 	@echo '         KASAN, UBSAN, lockdep, kmemleak, fault injection; kcsan: 4 KiB pages,'
 	@echo '         KCSAN'
+	@echo 'TESTS    names of tests, or how they begin; scripts/test says which there are'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
 deps:
@@ -46,7 +47,7 @@ shell: build ## an interactive shell in the emulated Grace, modules loaded
 	@scripts/vm --profile $(PROFILE) --shell
 
 test: deps-check build ## static checks, KUnit and kselftests in the emulated Grace
-	@scripts/test $(PROFILE)
+	@scripts/test $(PROFILE) $(TESTS)
 
 check: deps-check tree ## static checks, sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
 	@scripts/fetch sparse herd
