@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# profiles: 4k debug
+# profiles: 4k 64k debug
 # A guest whose RAM and whose ivshmem device are two parts of one region, with a device assigned:
 # guest and device reach both. The part belongs to one QEMU.
 . /egm/bin/tap.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
-# profiles: 4k debug
+# profiles: 4k 64k debug
 # A guest on EGM writes nearly all of its memory without end. It is saved and restored, and
 # migrates while it runs: to another region, to ordinary memory and back. KVM logs its writes.
 # EGM_ROUNDS in the environment: how often the guest migrates from one region to the other.
@@ -10,10 +10,10 @@
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
 rounds=${EGM_ROUNDS:-2}
-plan $((30 + 4 * rounds))
-
 page=$(page_kib)
-size=192M
+plan $((31 + 4 * rounds + (page > 4)))
+
+size=240M
 
 # wait_for SECONDS COMMAND... - like wait_until, but looks once a second: looking takes the
 # guest's time
@@ -140,7 +140,12 @@ rate() {
 	qmp g0 query-dirty-rate
 	[ "$(qmp_field g0 query-dirty-rate dirty-rate)" -gt 0 ]
 }
-check "the rate is more than 0" rate
+if [ "$page" = 4 ]; then
+	check "the rate is more than 0" rate
+else
+	check "QEMU ends the measurement" measured
+	skip "the rate is more than 0" "QEMU counts pages of the host as if they had 4 KiB"
+fi
 stage2_check "KVM maps it in blocks again" return_to_blocks
 snapshot() {
 	! hmp g0 'migrate_set_capability background-snapshot on' >/tmp/snapshot
@@ -151,6 +156,21 @@ check "QEMU refuses a background snapshot, with a reason" snapshot
 
 must "the guest is stopped and saved" save g0 stop
 must "the QEMU that it leaves ends well, and the region is zero" leave g0 egm4
+# The test of the guest's memory must notice one word of the file that is another.
+swap_word() {
+	word=$(($(stat -c %s /tmp/saved) / 16))
+	dd if=/tmp/saved of=/tmp/word bs=8 skip=$word count=1 &&
+		dd if="$1" of=/tmp/saved bs=8 seek=$word count=1 conv=notrunc
+}
+changed() {
+	swap_word /dev/urandom && mv /tmp/word /tmp/right && restore wrong egm5 &&
+		wait_for 200 says wrong 'memtest: wrong'
+	rc=$?
+	tail -n 3 /tmp/wrong
+	kill_guest
+	swap_word /tmp/right && return $rc
+}
+must "a guest that is restored from a changed file finds wrong words" changed
 must "it is restored on the other region" restore g1 egm5
 check "that memory is owned" owned egm5
 must "the guest goes on, each word of its memory is right" goes_on g1 g0

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: poison
 # A page of a running KVM guest goes bad: one of a process with either QEMU and with a device
-# that does DMA, one of the guest's kernel; and system_reset after that.
+# that does DMA, one of the guest's kernel, one with a page table; and system_reset after that.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
@@ -10,7 +10,7 @@
 # Its firmware comes first.
 # shellcheck disable=SC2034 # for wait_says
 patience=600
-plan 19
+plan 22
 
 edu=0000:00:1d.0
 to_vfio_pci $edu
@@ -79,6 +79,20 @@ panics() {
 }
 check "kernel: guest or QEMU says why, and it ends" panics
 shown kernel 30
+forget_bad_pages egm4
+
+# Each round of the memory test uses that table: the processor reads it to translate an address.
+# When the process ends, the guest's kernel reads the table.
+start table
+check "table: a page table of a process goes bad" inject table 'memtest: a page table'
+hit() {
+	guest_gone ||
+		says table 'memtest ended with 135\|Internal error\|OSPM does not acknowledge\|Kernel panic'
+}
+check "table: process, guest or QEMU ends" wait_until 600 hit
+no_wrong() { shown table 40; ! says table 'memtest: wrong'; }
+check "table: no wrong word was read" no_wrong
+kill_guest
 forget_bad_pages egm4
 
 REBOOT=1 start reset

@@ -2,7 +2,7 @@
 /*
  * egm_memtest MIB ROUNDS - fill so much memory with words made of their address and of the
  * pass that writes them, then check each word and write the next pass's in its place, which
- * is the complement every other time. The first eighth of the memory is written in the first
+ * is the complement every other time. The first 64th of the memory is written in the first
  * round for the last time, and only checked in the others. 0 rounds are for ever. Says first
  * which physical address the middle of the memory has, and a page table that each round uses;
  * then each round that found nothing wrong.
@@ -187,7 +187,7 @@ int main(int argc, char **argv)
 	       (unsigned long long)egm_physical(p + words / 2));
 	fflush(stdout);
 	kept.words = p;
-	kept.count = words / 8;
+	kept.count = words / 64;
 	rest.words = p + kept.count;
 	rest.count = words - kept.count;
 	fill(&kept);
