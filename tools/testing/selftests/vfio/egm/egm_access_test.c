@@ -60,7 +60,7 @@ TEST_F(access, reads_and_writes_across_blocks)
 }
 
 /* The last byte of the VMA is the last that is read. */
-TEST_F(access, ends_with_the_mapping)
+TEST_F(access, read_past_the_vma_eio)
 {
 	char *end = self->f.p + self->f.len, out[16];
 
@@ -74,7 +74,7 @@ TEST_F(access, ends_with_the_mapping)
 }
 
 /* Memory that no process has touched yet: a block is zeroed before it is read or written. */
-TEST_F(access, former_content_is_never_seen)
+TEST_F(access, block_is_zeroed_before_access)
 {
 	char *out = malloc(2 * EGM_BLOCK), byte = PATTERN;
 
@@ -95,7 +95,7 @@ TEST_F(access, former_content_is_never_seen)
 }
 
 /* A block that only a debugger has written is dirty for the next owner. */
-TEST_F(access, written_content_goes_to_nobody)
+TEST_F(access, written_content_is_zeroed_after_close)
 {
 	char byte = PATTERN;
 
@@ -108,7 +108,7 @@ TEST_F(access, written_content_goes_to_nobody)
 	EXPECT_EQ(0, *self->f.p);
 }
 
-TEST_F(access, read_only_mapping_is_not_written)
+TEST_F(access, write_to_read_only_mapping_eio)
 {
 	char byte = PATTERN, out = 1;
 
@@ -119,7 +119,7 @@ TEST_F(access, read_only_mapping_is_not_written)
 	EXPECT_EQ(0, out);
 }
 
-TEST_F(access, bad_page_is_eio)
+TEST_F(access, bad_page_eio)
 {
 	char *bad = self->f.p + EGM_BLOCK + self->f.page, out[16];
 	char byte = PATTERN;
@@ -137,7 +137,7 @@ TEST_F(access, bad_page_is_eio)
 	EXPECT_EQ(16, peek(self->mem, bad + self->f.page, out, 16));
 }
 
-TEST_F(access, after_unbind_is_eio)
+TEST_F(access, after_unbind_eio)
 {
 	char out, byte = PATTERN;
 
@@ -166,7 +166,7 @@ static pid_t start_reader(int mem, const char *p, size_t len)
 			_exit(errno != EIO);
 }
 
-TEST_F(access, readers_end_with_unbind)
+TEST_F(access, readers_during_unbind_eio)
 {
 	pid_t reader[4];
 	int i, status;

@@ -74,13 +74,13 @@ static bool zero_but(char *p, size_t len, size_t page, const uint64_t *bad, size
 	return egm_first_nonzero(p + at, len - at) == len - at;
 }
 
-TEST_F(bad_page, first_and_last_page_of_the_region)
+TEST_F(bad_page, first_and_last_page_are_unmapped_and_listed)
 {
 	uint64_t size = egm_size(self->f.fd), bad[] = { 0, size - self->f.page };
 	char *last = egm_map(self->f.fd, size - self->f.page, self->f.page);
 
 	ASSERT_NE(MAP_FAILED, last);
-	/* The pages beside the region are nobody's. */
+	/* The pages before and behind the region do not belong to it. */
 	EXPECT_NE(0, inject(-(uint64_t)self->f.page));
 	EXPECT_NE(0, inject(size));
 	EXPECT_EQ(0, bytes_retired());
@@ -94,7 +94,7 @@ TEST_F(bad_page, first_and_last_page_of_the_region)
 }
 
 /* Owned and mapped, owned, free: again and again, it is one entry. */
-TEST_F(bad_page, reported_twice)
+TEST_F(bad_page, repeated_report_is_listed_once)
 {
 	uint64_t bad = EGM_BLOCK;
 	int i, fd = egm_open();
@@ -109,7 +109,7 @@ TEST_F(bad_page, reported_twice)
 	}
 }
 
-TEST_F(bad_page, second_region)
+TEST_F(bad_page, second_region_leaves_the_first)
 {
 	uint64_t bad = 3 * EGM_BLOCK;
 	char *p;
@@ -135,7 +135,7 @@ TEST_F(bad_page, second_region)
 }
 
 /* A process that did not ask for early notice is not signalled, and cannot use it any more. */
-TEST_F(bad_page, mapped_by_a_process_that_did_not_ask)
+TEST_F(bad_page, process_without_early_kill_gets_sigbus_on_touch)
 {
 	uint64_t bad = EGM_BLOCK;
 	int to[2], from[2], status;
@@ -164,7 +164,7 @@ TEST_F(bad_page, mapped_by_a_process_that_did_not_ask)
 }
 
 /* Threads zero the block just then: no page of it is left out but the bad one. */
-TEST_F(bad_page, free_block_that_is_being_zeroed)
+TEST_F(bad_page, reports_during_zeroing_spare_the_rest)
 {
 	size_t blocks = self->f.len / EGM_BLOCK, i;
 	uint64_t bad[8];
@@ -209,7 +209,7 @@ static void expect_many(struct __test_metadata *_metadata, struct fresh *f,
 }
 
 /* Half of them in memory that is mapped. */
-TEST_F(bad_page, five_thousand)
+TEST_F(bad_page, five_thousand_are_unmapped_and_listed)
 {
 	uint64_t size = egm_size(self->f.fd), step = 2 * self->f.page, len, *bad;
 	size_t i;
@@ -274,8 +274,8 @@ static void map_and_release(void *arg)
 }
 
 /*
- * Inject one page after the other while @work is done, until mm has taken @n of them: what it
- * refuses while no region is there is told by firmware when it is.
+ * Inject @n pages, one after the other, while a child does @work. mm refuses a page while no
+ * region is bound; the injection is then repeated, as firmware would repeat its report.
  */
 static void inject_while(struct __test_metadata *_metadata, struct fresh *f,
 			 void (*work)(void *arg), uint64_t *bad, size_t n)
@@ -308,7 +308,7 @@ static void inject_while(struct __test_metadata *_metadata, struct fresh *f,
 	EXPECT_TRUE(zero_but(f->p, f->len, f->page, bad, n));
 }
 
-TEST_F(bad_page, while_the_region_is_bound_and_unbound)
+TEST_F(bad_page, reports_during_bind_and_unbind_are_listed)
 {
 	uint64_t bad[200];
 
@@ -316,14 +316,14 @@ TEST_F(bad_page, while_the_region_is_bound_and_unbound)
 }
 
 /* The block is free, owned, mapped, released: a page is blocked for an owner, and for no other. */
-TEST_F(bad_page, while_owners_come_and_go)
+TEST_F(bad_page, reports_during_map_and_release_are_listed)
 {
 	uint64_t bad[200];
 
 	inject_while(_metadata, &self->f, map_and_release, bad, ARRAY_SIZE(bad));
 }
 
-TEST_F(bad_page, during_fork)
+TEST_F(bad_page, report_during_fork_reaches_children)
 {
 	uint64_t bad = 2 * EGM_BLOCK;
 	pid_t injector, pid[40];
@@ -354,7 +354,7 @@ TEST_F(bad_page, during_fork)
 }
 
 /* The list survives an unbind of all GPUs, and the module cannot be unloaded. */
-TEST_F(bad_page, outlives_gpus_and_keeps_the_module)
+TEST_F(bad_page, list_survives_gpu_unbind_and_pins_the_module)
 {
 	uint64_t bad = EGM_BLOCK;
 	char gpus[EGM_MAX_GPUS][32];
@@ -373,7 +373,7 @@ TEST_F(bad_page, outlives_gpus_and_keeps_the_module)
 }
 
 /* Monitors poll the attribute; mm can report a page twice. */
-TEST_F(bad_page, wakes_pollers_of_the_attribute)
+TEST_F(bad_page, report_wakes_pollers_of_the_attribute)
 {
 	struct pollfd poll_fd = { .events = POLLPRI };
 	char text[64] = "", want[64];

@@ -14,10 +14,10 @@
  *	dax		/dev/dax0.0, if there is one
  *	memset		nothing but memset of mapped memory, to compare with
  *	scrub-1, -2	zeroing ahead of need by that many workers
- *	memset-1, -2	memset by that many threads: what this machine has to give
+ *	memset-1, -2	memset by that many threads: the memory bandwidth of this machine
  *
- * A round runs every case once, so that what drifts hits all alike. The first one is
- * thrown away: an emulator backs a machine's memory at its first use.
+ * A round runs every case once, so that a drift of the machine's speed changes every case.
+ * The results of the first round are dropped: an emulator backs memory at its first use.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -88,7 +88,7 @@ static void measure_zeroed(const struct kind *k)
 	close(fd);
 }
 
-/* What memory costs that is there already. */
+/* The cost of memset of memory that is mapped already. */
 static void measure_memset(void)
 {
 	char *p = bench_map_thp(BENCH_LEN);
@@ -156,7 +156,7 @@ static void measure_scrub(const char *name, int workers)
 	set_workers(workers);
 	t = bench_now();
 	own_once(sysconf(_SC_PAGESIZE));
-	/* Seldom, for whoever looks takes the CPU from a worker; so not to its end. */
+	/* Poll seldom, since polling takes CPU time from a worker; stop before the last block. */
 	do {
 		usleep(20000);
 		left = egm_pending();
@@ -166,15 +166,15 @@ static void measure_scrub(const char *name, int workers)
 				  (long long)left, us / 1e6);
 	} while (left > before / 4);
 	if (!left)
-		bench_die("%s: zeroed before anyone looked", egm_node());
+		bench_die("%s: zeroed before the first poll", egm_node());
 	before -= left;
 	bench_add(name, "scrub", "MiB/s", before / 1048576.0 / (us / 1e6));
 	set_workers(0);
 }
 
 /*
- * What the emulator gives this machine at first use is a fault of its own; let it be
- * over before anything is measured.
+ * The first use of a page of this machine's memory is a page fault of the emulator. Touch the
+ * free memory before the first measurement.
  */
 static void warm_memory(void)
 {
@@ -220,13 +220,13 @@ static void measure_all(int samples)
 			if (kinds[i].skip)
 				continue;
 			measure_kind(&kinds[i]);
-			/* What is compared comes close together. */
+			/* Cases that are compared run one after the other. */
 			if (!i)
 				measure_memset();
 			if (kinds[i].region)
 				measure_zeroed(&kinds[i]);
 		}
-		/* Soon done, and what a second CPU gives changes by the moment. */
+		/* Short cases, which depend on the load of the second CPU: three samples. */
 		for (i = 0; i < 3; i++) {
 			measure_scrub("scrub-1", 1);
 			measure_scrub("scrub-2", 2);

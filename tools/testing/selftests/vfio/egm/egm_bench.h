@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What every measurement of egm_bench needs: a clock, a place for samples, and the
- * ways to touch memory.
+ * Shared by the benchmarks: a clock, a table of samples, and functions that map and touch
+ * memory.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

@@ -42,7 +42,7 @@ static void check(const char *name, const char *what, int err)
 		bench_die("%s: %s: %s", name, what, strerror(err));
 }
 
-/* Map @fd in an address space that has a device; the file is mapped as a VMM has it. */
+/* Map @fd, which is mmapped as by a VMM, in an address space that has a device. */
 static void measure_iommufd(const char *name, const char *what, int fd, size_t len)
 {
 	struct rig rig = { };
@@ -57,7 +57,7 @@ static void measure_iommufd(const char *name, const char *what, int fd, size_t l
 	check(name, "map", err);
 	t = bench_now();
 	err = unmap(&rig, IOVA, len);
-	/* One sample a round: unmapping does not depend on who zeroed the memory. */
+	/* One sample a round: unmapping costs the same for dirty and for zeroed memory. */
 	if (what == map_name)
 		bench_lap(name, unmap_name, &t);
 	check(name, "unmap", err);

@@ -74,7 +74,7 @@ static inline uint64_t region_size(void)
 	return size;
 }
 
-/* Nothing of the region is zeroed, and nobody zeroes ahead: as if just found. */
+/* Make all of the region dirty, as after boot, with no worker that zeroes it ahead. */
 static inline void make_dirty(void)
 {
 	int ret;
@@ -84,7 +84,7 @@ static inline void make_dirty(void)
 	if (!ret)
 		ret = egm_adev_bind();
 	if (ret)
-		bench_die("bind %s anew: %s", egm_adev(), strerror(ret));
+		bench_die("rebind %s: %s", egm_adev(), strerror(ret));
 	if (egm_pending() < (int64_t)region_size())
 		bench_die("%s: only %lld bytes are dirty though workers are off", egm_node(),
 			  (long long)egm_pending());

@@ -6,14 +6,14 @@
  * the rates, on 4 CPUs. As "case":
  *
  *	wait-alone	a thread maps 512 dirty MiB for DMA ("map"), or touches them ("touch")
- *	wait-closes	the same while another process opens and closes the node
+ *	wait-closes	like wait-alone, while another process opens and closes the node
  *	wait-two	the slower one of two threads that each map 512 dirty MiB for DMA
  *	stall-alone	the longest fault and mmap of a process in 3 s
- *	stall-pages	the same beside one that faults in pages and is preempted meanwhile
- *	stall-huge	the same beside one that faults in huge entries
- *	stall-memcg	the same beside one that maps at the limit of its memory cgroup
+ *	stall-pages	like stall-alone, while a process faults in pages and is preempted
+ *	stall-huge	like stall-alone, while a process faults in huge entries
+ *	stall-memcg	like stall-alone, while a process maps at the limit of its memory cgroup
  *	rate-N		faults a second of N processes on memory in use, together
- *	rate-memfd-N	the same of memfd, by pages
+ *	rate-memfd-N	faults a second of N processes on pages of a memfd
  *	rate-calls-N	system calls a second of N processes
  *	rate4-...	either on a machine of 4 CPUs
  *	incongruent	1 GiB where no huge entry fits: mmap of dirty memory, faults, and a
@@ -215,7 +215,7 @@ static void hog(void)
 	}
 }
 
-/* Beside two processes on CPU 0, which do @one and @other; alone without @one. */
+/* Measure while two processes on CPU 0 do @one and @other, or alone if @one is NULL. */
 static void measure_stall(const char *name, void (*one)(void), void (*other)(void))
 {
 	double until, t, took, fault = 0, map = 0;
@@ -305,7 +305,7 @@ static double rate_of_memfd(int cpu)
 	return rate_of_file(cpu, fd, 0, SMALL, BENCH_STEP);
 }
 
-/* System calls that do nothing: what the machine gives to processes that enter the kernel. */
+/* System calls that do nothing: an upper bound for calls that enter the kernel. */
 static double rate_of_calls(int cpu)
 {
 	double start, now;
@@ -399,7 +399,7 @@ static void measure_all(const cpu_set_t *all)
 	measure_stall("stall-huge", fault_huge, hog);
 	measure_stall("stall-memcg", fault_in_memcg, press_memcg);
 	if (memcg_events("max ") <= 0)
-		bench_die("nobody was at the limit of the memory cgroup");
+		bench_die("no process reached the limit of the memory cgroup");
 	sched_setaffinity(0, sizeof(*all), all);
 	measure_rates();
 }

@@ -131,7 +131,7 @@ static bool run_guest(struct guest *g, size_t page, int load, int store, uint64_
 }
 
 /* A page that the guest has only read is not logged, and its first write is. */
-TEST_F(dirty_log, each_page_that_is_written)
+TEST_F(dirty_log, written_pages_are_logged)
 {
 	struct guest g;
 
@@ -150,7 +150,7 @@ TEST_F(dirty_log, each_page_that_is_written)
 }
 
 /* The guest's memory is mapped by blocks first: they are split. */
-TEST_F(dirty_log, logging_that_starts_late)
+TEST_F(dirty_log, logging_after_first_use_splits_blocks)
 {
 	struct guest g;
 
@@ -196,7 +196,7 @@ static int open_bar(size_t *len)
 	return fd;
 }
 
-TEST_F(dirty_log, device_memory_is_einval)
+TEST_F(dirty_log, logging_of_device_memory_einval)
 {
 	size_t len;
 	int fd = open_bar(&len);

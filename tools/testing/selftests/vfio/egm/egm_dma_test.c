@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1 on a region, with a GPU and a device that does DMA in one container: a device
- * reads from it and writes to it, and what it still reaches when the region's user or the
- * region itself is gone.
+ * VFIO type1 on a region, with a GPU and a device that does DMA in one container. The device
+ * reads and writes memory of the region. Its DMA stays in memory of the file that was mapped,
+ * also after munmap, close, the death of the VMM, and unbind.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -60,7 +60,7 @@ FIXTURE_SETUP(dma)
 	ASSERT_LE(0, self->fd);
 }
 
-/* However a test ended, its mappings are gone by now, and its files are closed. */
+/* The kernel has unmapped the mappings of the test's process and closed its files. */
 FIXTURE_TEARDOWN_PARENT(dma)
 {
 	EXPECT_TRUE(egm_bind_again());
@@ -80,7 +80,7 @@ static void copy_by_device(struct __test_metadata *_metadata, uint32_t *bar,
 	EXPECT_EQ(0, unmap_dma(container, 0, LEN));
 }
 
-TEST_F(dma, mapped_on_demand)
+TEST_F(dma, untouched_mapping_is_mapped_for_dma)
 {
 	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
@@ -88,7 +88,7 @@ TEST_F(dma, mapped_on_demand)
 	munmap(self->p, LEN);
 }
 
-TEST_F(dma, mapped_at_once)
+TEST_F(dma, populated_mapping_is_mapped_for_dma)
 {
 	self->p = egm_map_populated(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
@@ -96,7 +96,7 @@ TEST_F(dma, mapped_at_once)
 	munmap(self->p, LEN);
 }
 
-/* Have the device's own buffer filled from @p, which is at IOVA 0, with what is not zero. */
+/* Fill the device's buffer with 0x5a through @p, which is mapped at IOVA 0. Zero @p again. */
 static void fill_device(struct __test_metadata *_metadata, uint32_t *bar, char *p)
 {
 	memset(p, 0x5a, EDU_DMA_LEN);
@@ -104,8 +104,8 @@ static void fill_device(struct __test_metadata *_metadata, uint32_t *bar, char *
 	memset(p, 0, EDU_DMA_LEN);
 }
 
-/* type1's mapping outlives munmap: DMA goes on in memory that is still the owner's. */
-TEST_F(dma, dma_after_munmap_stays_with_the_owner)
+/* type1's mapping outlives munmap: DMA still writes to memory that the file owns. */
+TEST_F(dma, dma_after_munmap_stays_in_the_owners_memory)
 {
 	int other = egm_open();
 
@@ -125,8 +125,8 @@ TEST_F(dma, dma_after_munmap_stays_with_the_owner)
 	munmap(self->p, LEN);
 }
 
-/* The container holds the file: its memory is nobody else's before the container lets go. */
-TEST_F(dma, dma_after_close_stays_with_the_owner)
+/* The container holds the file: its blocks stay reserved until the container unmaps them. */
+TEST_F(dma, dma_after_close_stays_in_the_owners_memory)
 {
 	self->p = egm_map(self->fd, 0, LEN);
 	ASSERT_NE(MAP_FAILED, self->p);
@@ -274,18 +274,18 @@ static void killed(struct __test_metadata *_metadata, struct _test_data_dma *sel
 	close(ready[0]);
 }
 
-TEST_F(dma, killed_vmm_with_the_region_below_the_device)
+TEST_F(dma, killed_vmm_with_lower_region_fd_frees_the_memory)
 {
 	killed(_metadata, self, true);
 }
 
-TEST_F(dma, killed_vmm_with_the_region_above_the_device)
+TEST_F(dma, killed_vmm_with_higher_region_fd_frees_the_memory)
 {
 	killed(_metadata, self, false);
 }
 
-/* The container is kept by another process when the VMM is gone. */
-TEST_F(dma, container_of_another_process_holds_the_file)
+/* A child holds the container after the VMM has exited. */
+TEST_F(dma, container_in_a_child_holds_the_file)
 {
 	int status, go[2], other = egm_open();
 	pid_t keeper;
@@ -313,8 +313,8 @@ TEST_F(dma, container_of_another_process_holds_the_file)
 	close(other);
 }
 
-/* The memory is out of everybody's reach but the device's, until its file is closed. */
-TEST_F(dma, dma_after_unbind_stays_with_the_owner)
+/* After unbind only the device reaches the memory, until the file is released. */
+TEST_F(dma, dma_after_unbind_stays_in_the_owners_memory)
 {
 	/* Below the window at 128 MiB for interrupts. */
 	const uint64_t iova = LEN;
@@ -331,7 +331,7 @@ TEST_F(dma, dma_after_unbind_stays_with_the_owner)
 
 	EXPECT_EQ(BUS_ADRERR, egm_touch(self->p, 1));
 	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, TO, EDU_TO_RAM));
-	/* Zeroes from elsewhere in between, so that what comes back was in the region. */
+	/* Overwrite the device's buffer with zeroes: 0x5a must then come from the region. */
 	ASSERT_TRUE(edu_copy(self->bar, iova, EDU_BUFFER, 0));
 	ASSERT_TRUE(edu_copy(self->bar, TO, EDU_BUFFER, 0));
 	ASSERT_TRUE(edu_copy(self->bar, EDU_BUFFER, iova, EDU_TO_RAM));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver as its administrator sees it: what is bound to it, what a region says of
- * itself in sysfs, the threads that zero ahead of need.
+ * The administrator's interface of the driver: bind and unbind, sysfs attributes of a region,
+ * the number of workers that zero ahead of need.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -66,7 +66,7 @@ static inline bool egm_bind_again(void)
 	return egm_exists(egm_node());
 }
 
-/* egm_bind_again(), with the GPUs that the region comes from; are all bound? */
+/* egm_bind_again() after binding the GPUs of the region's socket; are all bound? */
 static inline bool egm_bind_all(char gpus[EGM_MAX_GPUS][32], int n)
 {
 	bool all = true;
@@ -136,7 +136,7 @@ static inline bool egm_claimed(uint64_t *start)
 	return found;
 }
 
-/* SPA of the region under test, 0 if nobody claims it. */
+/* SPA of the region under test, 0 if its range is not claimed in /proc/iomem. */
 static inline uint64_t egm_base(void)
 {
 	uint64_t start = 0;
@@ -175,7 +175,7 @@ static inline bool egm_wait_zeroed(void)
 	return !egm_pending();
 }
 
-/* A node of the region's number beside its own: systemd's /tmp has no devices. */
+/* Path of a second node of the region in /dev: systemd mounts /tmp with nodev. */
 static inline const char *egm_private_node(void)
 {
 	static char path[PATH_MAX];
@@ -185,7 +185,7 @@ static inline const char *egm_private_node(void)
 	return path;
 }
 
-/* Make that node and open the region by it; or -1. It stays until unlink(). */
+/* Create the second node and open the region through it, or -1. The caller unlinks it. */
 static inline int egm_open_mknod(void)
 {
 	struct stat st;

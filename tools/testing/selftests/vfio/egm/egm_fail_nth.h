@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The n-th allocation of a task fails: what tests of that have in common.
+ * Fault injection: make the n-th allocation of a task fail, for every n.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -14,7 +14,7 @@
 #define DEBUGFS		"/sys/kernel/debug/"
 #define MAX_POINTS	5000
 
-/* This task's failure point, what panic_on_warn was, and what the region comes from. */
+/* This task's fail-nth file, the saved panic_on_warn, and the GPUs of the region's socket. */
 struct injection {
 	int nth;
 	char warn[16];
@@ -87,8 +87,8 @@ static inline void injection_begin(struct __test_metadata *_metadata, struct inj
 }
 
 /*
- * For the parent of a test, however that ended: it may have removed the GPUs, or the
- * module. What was armed was so for the task that is gone.
+ * For the parent, after the test has passed, failed or crashed: the test may have unbound the
+ * GPUs or removed the module. Its fail-nth count ended with its task.
  */
 static inline bool injection_end(struct injection *in)
 {
@@ -98,7 +98,7 @@ static inline bool injection_end(struct injection *in)
 	return egm_bind_all(in->gpu, in->gpus);
 }
 
-/* Arm the @n-th failure point from here on. */
+/* Make the @n-th allocation after this call fail. */
 static inline void arm(int nth, int n)
 {
 	char word[16];

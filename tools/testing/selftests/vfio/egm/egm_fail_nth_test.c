@@ -127,15 +127,15 @@ TEST_F(fail_nth, mmap_and_touch)
 	sweep_mapping(_metadata, self->in.nth, egm_map);
 }
 
-TEST_F(fail_nth, mmap_at_once)
+TEST_F(fail_nth, mmap_populate)
 {
 	sweep_mapping(_metadata, self->in.nth, egm_map_populated);
 }
 
 /*
- * A report that cannot be listed for want of memory: who has the page is told all the
- * same, and where. The next report lists it. Then the list, of which a client without
- * memory is told that, not that it is empty.
+ * If the kernel has no memory to list a reported page, it still sends SIGBUS with the address
+ * to the process that maps the page. The next report lists the page. If it has no memory for
+ * the ioctl, the ioctl fails with ENOMEM; it does not return an empty list.
  */
 TEST_F(fail_nth, report_and_list)
 {
@@ -180,9 +180,9 @@ static void all_gpus(char gpu[EGM_MAX_GPUS][32], int gpus,
 }
 
 /*
- * Whatever fails, in our code or in vfio's, the next try gives GPU and node. Except
- * for vfio's groups: vfio_group_release() of 7.3 warns of a group that could not be
- * added, and loses a reference of the IOMMU group.
+ * After each failure, in our code or in vfio's, the next try binds the GPU and creates the
+ * node. vfio_device_set_group() is left out: vfio_group_release() of 7.3 warns of a group that
+ * could not be added, and loses a reference of the IOMMU group.
  */
 TEST_F_TIMEOUT(fail_nth, gpu_bind, 1200)
 {

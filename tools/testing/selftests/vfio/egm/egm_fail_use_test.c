@@ -28,10 +28,10 @@ FIXTURE_TEARDOWN_PARENT(fail_use)
 }
 
 /*
- * The module is loaded as a whole, or not at all. Only its own init fails: what the
- * loader allocates before that is not ours, and binding, which init ends with, is swept
- * by fail_nth.driver_bind. A try that fails and leaves something behind fails the next
- * one, which has to come to a later point. Unloading takes some ten seconds under
+ * The module is loaded as a whole, or not at all. Allocations fail in its init only: those of
+ * the module loader are not ours, and fail_nth.driver_bind sweeps those of binding. If a
+ * failed try leaves something behind, the next try fails before it reaches a later
+ * allocation. Unloading takes some ten seconds under
  * CONFIG_DEBUG_KOBJECT_RELEASE.
  */
 TEST_F_TIMEOUT(fail_use, module_load, 2400)
@@ -69,7 +69,7 @@ TEST_F_TIMEOUT(fail_use, module_load, 2400)
 }
 
 /* A further GPU may be missing in sysfs. That must not cost it its driver. */
-TEST_F(fail_use, further_gpu)
+TEST_F(fail_use, second_gpu_bind)
 {
 	char start[32], end[32];
 	bool more;
@@ -141,7 +141,7 @@ TEST_F_TIMEOUT(fail_use, iommufd_map_addresses, 1200)
 	sweep_iommufd(_metadata, self->in.nth, false);
 }
 
-/* A device comes to an address space that has EGM mapped already. */
+/* Attach a device to an address space that maps EGM already. */
 TEST_F_TIMEOUT(fail_use, iommufd_attach, 1200)
 {
 	uint32_t ioas = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model that egm_fuzz_test compares the driver with: what each page of the region
- * holds and whose it is, what each page of a fixed arena of addresses maps, and which
- * files devices map.
+ * The model that egm_fuzz_test compares the driver with. It has the content and the owner of
+ * each page of the region, the page that each page of a fixed range of addresses (the arena)
+ * maps, and the file of each DMA mapping.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -17,7 +17,7 @@
 #define MAX_FILES	64
 #define MAX_RPAGES	(BLOCKS * (EGM_BLOCK >> 12))
 #define MAX_VPAGES	(ARENA_BLOCKS * (EGM_BLOCK >> 12))
-#define NOBODY		-1
+#define NO_FILE		-1
 #define MAX_BAD		12
 #define MAX_DMA		6
 
@@ -30,7 +30,7 @@ struct file {
 };
 
 struct vpage {
-	int file;		/* NOBODY: not mapped */
+	int file;		/* NO_FILE: not mapped */
 	unsigned int rpage;	/* of the region */
 	unsigned int vma;	/* changes where a VMA ends for sure */
 	int prot;
@@ -38,7 +38,7 @@ struct vpage {
 
 static struct file files[MAX_FILES];
 static int fd_of[MAX_FDS], file_of[MAX_FDS];	/* -1: free */
-static int dma_file[MAX_DMA];			/* NOBODY: free */
+static int dma_file[MAX_DMA];			/* NO_FILE: free */
 static int owner[BLOCKS];
 static uint64_t content[MAX_RPAGES];
 static bool blocked[MAX_RPAGES], listed[MAX_RPAGES];
@@ -50,13 +50,13 @@ static size_t page;
 static unsigned int rpages, vpage_count, per_block;
 static unsigned int bad_pages;
 
-/* All is zero but what is bad, which stays so unless the driver forgot it. */
+/* All pages are zero but the bad ones, which stay listed until the module is reloaded. */
 static inline void model_new_region(bool loaded)
 {
 	unsigned int i;
 
 	for (i = 0; i < BLOCKS; i++)
-		owner[i] = NOBODY;
+		owner[i] = NO_FILE;
 	if (loaded) {
 		memset(listed, 0, sizeof(listed));
 		bad_pages = 0;
@@ -73,7 +73,7 @@ static inline bool model_alive(int file)
 	return files[file].fds || files[file].vpages || files[file].dma;
 }
 
-/* The last reference of a file may be gone: its blocks are free, and zero but for what is bad. */
+/* If @file has no reference left, free its blocks and zero their pages but the bad ones. */
 static inline void model_put(int file)
 {
 	unsigned int b, i;
@@ -83,7 +83,7 @@ static inline void model_put(int file)
 	for (b = 0; b < BLOCKS; b++) {
 		if (owner[b] != file)
 			continue;
-		owner[b] = NOBODY;
+		owner[b] = NO_FILE;
 		for (i = b * per_block; i < (b + 1) * per_block; i++) {
 			blocked[i] = false;
 			if (!listed[i])
@@ -111,9 +111,9 @@ static inline void model_unmap(unsigned int first, unsigned int count)
 
 	for (i = first; i < first + count; i++) {
 		f = vpages[i].file;
-		if (f == NOBODY)
+		if (f == NO_FILE)
 			continue;
-		vpages[i].file = NOBODY;
+		vpages[i].file = NO_FILE;
 		files[f].vpages--;
 		model_put(f);
 	}
@@ -136,7 +136,7 @@ static inline void model_map(unsigned int first, unsigned int count, int file,
 	}
 }
 
-/* What mmap of so many pages must say, 0 or -errno. */
+/* The result that mmap of @count pages must have, 0 or -errno. */
 static inline int model_mmap(int file, uint64_t rpage, unsigned int count, bool shared,
 			     uint64_t region_pages)
 {
@@ -147,12 +147,12 @@ static inline int model_mmap(int file, uint64_t rpage, unsigned int count, bool 
 	if (files[file].gone)
 		return -ENODEV;
 	for (b = rpage / per_block; b <= (rpage + count - 1) / per_block; b++)
-		if (owner[b] != NOBODY && owner[b] != file)
+		if (owner[b] != NO_FILE && owner[b] != file)
 			return -EBUSY;
 	return 0;
 }
 
-/* What a DMA mapping of so many pages must say, 0 or -errno. */
+/* The result that a DMA mapping of @count pages must have, 0 or -errno. */
 static inline int model_dma_map(int slot, int file, uint64_t rpage, unsigned int count,
 				uint64_t region_pages)
 {
@@ -176,9 +176,9 @@ static inline void model_dma_unmap(int slot)
 {
 	int file = dma_file[slot];
 
-	if (file == NOBODY)
+	if (file == NO_FILE)
 		return;
-	dma_file[slot] = NOBODY;
+	dma_file[slot] = NO_FILE;
 	files[file].dma--;
 	model_put(file);
 }
@@ -189,7 +189,7 @@ static inline bool model_one_vma(unsigned int first, unsigned int count)
 	unsigned int i;
 
 	for (i = first; i < first + count; i++)
-		if (vpages[i].file == NOBODY || vpages[i].vma != vpages[first].vma)
+		if (vpages[i].file == NO_FILE || vpages[i].vma != vpages[first].vma)
 			return false;
 	return true;
 }
@@ -200,11 +200,11 @@ static inline void model_end_vma(unsigned int at)
 	unsigned int i, old = vpages[at].vma;
 
 	last_vma++;
-	for (i = at; i < vpage_count && vpages[i].file != NOBODY && vpages[i].vma == old; i++)
+	for (i = at; i < vpage_count && vpages[i].file != NO_FILE && vpages[i].vma == old; i++)
 		vpages[i].vma = last_vma;
 }
 
-/* What is on both sides of a range's ends is two VMAs from now on. */
+/* mm splits VMAs at both ends of a range. */
 static inline void model_split(unsigned int first, unsigned int count)
 {
 	model_end_vma(first);
@@ -217,7 +217,7 @@ static inline int model_touch(unsigned int v, bool write)
 {
 	const struct vpage *p = &vpages[v];
 
-	if (p->file == NOBODY)
+	if (p->file == NO_FILE)
 		return SEGV_MAPERR;
 	if (!(p->prot & (write ? PROT_WRITE : PROT_READ | PROT_WRITE)))
 		return SEGV_ACCERR;

@@ -42,7 +42,7 @@ static inline int pick_dma(bool used)
 	int i, slot = pick(MAX_DMA);
 
 	for (i = 0; i < MAX_DMA; i++, slot = (slot + 1) % MAX_DMA) {
-		bool is_used = dma_file[slot] != NOBODY;
+		bool is_used = dma_file[slot] != NO_FILE;
 
 		if (is_used == used)
 			return slot;
@@ -84,7 +84,7 @@ static inline bool op_dma_address(void)
 	if (slot < 0)
 		return true;
 	any_range(&first, &count);
-	/* Of what is no one mapping iommufd would pin pages, once there is a device. */
+	/* iommufd would pin the pages of a range that is not a single VMA of a region. */
 	if (!model_one_vma(first, count))
 		return true;
 	prot = vpages[first].prot;

@@ -170,10 +170,10 @@ static inline bool op_mmap(void)
 	want = model_mmap(file_of[slot], rpage, count, shared, region_pages);
 	p = mmap(at(first), (size_t)count * page, prot, flags, fd_of[slot], rpage * page);
 	if (p == MAP_FAILED) {
-		/* An offset that is none is refused by mm, before it asks the driver. */
+		/* mm itself refuses an offset that overflows, and unmaps nothing. */
 		if (want && errno == EOVERFLOW)
 			return true;
-		/* After that mm cannot put back what was mapped there, and unmaps it. */
+		/* If the driver refuses, mm has already unmapped the range. */
 		model_split(first, count);
 		model_unmap(first, count);
 		return MUST(errno == -want, "mmap of %u pages at %#llx: %s, not %s", count,
@@ -207,7 +207,7 @@ static inline bool op_mprotect(void)
 
 	any_range(&first, &count);
 	for (i = 0; i < count; i++)
-		if (vpages[first + i].file == NOBODY)
+		if (vpages[first + i].file == NO_FILE)
 			return true;
 	if (mprotect(at(first), (size_t)count * page, prot))
 		return WRONG("mprotect: %s", strerror(errno));
@@ -258,10 +258,10 @@ static inline bool op_madvise(void)
 				      MADV_RANDOM, MADV_COLD, MADV_PAGEOUT, MADV_FREE };
 	unsigned int first, count;
 
-	/* Whatever is said of it: the content stays. */
+	/* No advice changes the content. */
 	any_range(&first, &count);
 	madvise(at(first), (size_t)count * page, advice[pick(ARRAY_SIZE(advice))]);
-	/* Some of that splits a VMA. */
+	/* Some advice splits a VMA. */
 	model_split(first, count);
 	return true;
 }
@@ -273,7 +273,7 @@ static inline bool touch(bool write)
 	int want, got;
 
 	/* Most of the arena may be empty. */
-	for (i = 0; i < 64 && vpages[v].file == NOBODY; i++)
+	for (i = 0; i < 64 && vpages[v].file == NO_FILE; i++)
 		v = pick(vpage_count);
 	want = model_touch(v, write);
 	got = probe(v, &value, write);

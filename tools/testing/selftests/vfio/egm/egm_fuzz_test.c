@@ -20,7 +20,7 @@ static bool op_seek(void)
 		return true;
 	end = lseek(fd_of[slot], 0, SEEK_END);
 	if (files[file_of[slot]].gone)
-		return MUST(end < 0 && errno == ENODEV, "SEEK_END of a file that is gone: %lld",
+		return MUST(end < 0 && errno == ENODEV, "SEEK_END of a revoked file: %lld",
 			    (long long)end);
 	if (end != (off_t)(region_pages * page))
 		return WRONG("SEEK_END: %lld", (long long)end);
@@ -29,7 +29,7 @@ static bool op_seek(void)
 	return MUST(read(fd_of[slot], why, 1) < 0 && errno == EINVAL, "read is not refused");
 }
 
-/* Is what went bad on the list, and nothing else of what is played with? */
+/* Of the pages that the test uses, are exactly the bad ones on the list? */
 static bool listed_as_is(const struct list *l)
 {
 	uint64_t start = 0, end = 0;
@@ -71,7 +71,7 @@ static bool op_ioctl(void)
 	}
 	err = get_list(fd_of[slot], &l);
 	if (files[file_of[slot]].gone)
-		return MUST(err == ENODEV, "the list of a region that is gone: %s", strerror(err));
+		return MUST(err == ENODEV, "the list of a revoked file: %s", strerror(err));
 	if (err)
 		return WRONG("EGM_RETIRED_PAGES_LIST: %s", strerror(err));
 	for (i = 0; i < l.head.count; i++) {
@@ -94,7 +94,7 @@ static bool op_poll(void)
 	poll(&pfd, 1, 0);
 	if (files[file_of[slot]].gone)
 		return MUST((pfd.revents & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP),
-			    "poll of a file that is gone: %#x", pfd.revents);
+			    "poll of a revoked file: %#x", pfd.revents);
 	return MUST(!(pfd.revents & ~POLLPRI), "poll: %#x", pfd.revents);
 }
 
@@ -119,7 +119,7 @@ static bool op_poison(void)
 
 	if (model_touch(v, false) || listed[r] || bad_pages >= MAX_BAD)
 		return true;
-	/* Of an untouched block the page would keep what was there before the zeroing. */
+	/* Touch the block first: a bad page of a dirty block keeps its content. */
 	if (egm_touch(at(v), 0) || inject((uint64_t)r * page))
 		return WRONG("hard_offline_page is refused");
 	if (touch_until_blocked(at(v)) != BUS_MCEERR_AR)
@@ -142,7 +142,7 @@ static bool op_bind(void)
 		bound = false;
 		return true;
 	}
-	/* Refused while a file of before is there. */
+	/* bind fails with EBUSY while a revoked file is open, mapped or mapped for DMA. */
 	if (pick(2)) {
 		for (i = 0; i < MAX_FDS; i++)
 			if (fd_of[i] >= 0)
@@ -208,12 +208,12 @@ FIXTURE_SETUP(fuzz)
 	for (i = 0; i < MAX_FDS; i++)
 		fd_of[i] = -1;
 	for (i = 0; i < MAX_DMA; i++)
-		dma_file[i] = NOBODY;
+		dma_file[i] = NO_FILE;
 	ASSERT_TRUE(dma_open());
 	for (i = 0; i < MAX_VPAGES; i++)
-		vpages[i].file = NOBODY;
+		vpages[i].file = NO_FILE;
 	model_new_region(true);
-	/* Aligned like the region; only what is mapped there by the test is in it. */
+	/* Aligned like the region; only the test maps anything in it. */
 	arena = mmap(NULL, (ARENA_BLOCKS + 1) * EGM_BLOCK, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(MAP_FAILED, arena);
@@ -223,7 +223,7 @@ FIXTURE_SETUP(fuzz)
 	sigaction(SIGSEGV, &action, NULL);
 }
 
-/* However the test ended, its mappings are gone by now, and its files are closed. */
+/* The kernel has unmapped the mappings of the test's process and closed its files. */
 FIXTURE_TEARDOWN_PARENT(fuzz)
 {
 	egm_set_workers(self->workers);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_guest_dma MIB ROUNDS [ADDRESS] - in a guest, have an assigned edu device copy pages that
- * are spread over MIB of its memory, and check each byte; ROUNDS 0 does not end. With ADDRESS,
- * have it copy a page of the memory to that physical address, and from there to another page.
+ * egm_guest_dma MIB ROUNDS [ADDRESS] - in a guest, copy pages that are spread over MIB of its
+ * memory through an assigned edu device, and check each byte; ROUNDS 0 does not end. With
+ * ADDRESS, the device also copies a page to that physical address, and from there to another
+ * page.
  *
  * The device copies a page to its buffer, and its buffer to another page, by guest physical
  * addresses.
@@ -79,7 +80,7 @@ static bool copy_by(uint32_t *bar, char *p, uint64_t address)
 	       copy(bar, address, egm_physical(to)) && is_filled(to, 5);
 }
 
-/* Pages of which all bytes came through the device. */
+/* The number of pages of which the device has copied every byte. */
 static int copy_pages(uint32_t *bar, char *p, size_t len, int round)
 {
 	const size_t step = len / SAMPLES / EDU_DMA_LEN * EDU_DMA_LEN;

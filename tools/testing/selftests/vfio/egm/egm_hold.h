@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hold up this process before it makes a page table entry (egm_hold.ko), and have another one
- * take the memory away meanwhile.
+ * Delay this process before it installs a page table entry (egm_hold.ko), while another process
+ * revokes or poisons the memory.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -24,8 +24,9 @@ static inline bool hold_available(void)
 }
 
 /*
- * From here on: in @function, for the PMD that maps @addr. Not on the boot CPU, which runs the
- * callbacks of SRCU: a zap that waits for threads in a fault would wait for this process too.
+ * Delay each call of @function for the PMD that maps @addr, until hold_end(). Leave the boot
+ * CPU, which runs the callbacks of SRCU: a zap that waits for threads in a fault would wait for
+ * this process too.
  */
 static inline bool hold_start(const char *function, const void *addr)
 {

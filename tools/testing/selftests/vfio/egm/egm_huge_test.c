@@ -61,7 +61,7 @@ FIXTURE_SETUP(huge)
 	self->inside = (self->len / 2 & -EGM_BLOCK) + EGM_BLOCK;
 	self->p = egm_map(self->fd, self->offset, self->len);
 	ASSERT_NE(MAP_FAILED, self->p);
-	/* Congruent, whatever the offset is. */
+	/* Address and SPA are congruent at every offset. */
 	ASSERT_EQ((egm_base() + self->offset) % self->pmd, (uintptr_t)self->p % self->pmd);
 	for (i = 0; i < self->len; i += EGM_BLOCK / 2)
 		*(uint64_t *)(self->p + i) = i + 1;
@@ -84,7 +84,7 @@ static bool marks_in(const char *p, size_t from, size_t to)
 	return true;
 }
 
-TEST_F(huge, takes_no_page_table_for_the_whole_region)
+TEST_F(huge, whole_region_takes_no_page_tables)
 {
 	long before, after;
 	uint64_t off;
@@ -102,7 +102,7 @@ TEST_F(huge, takes_no_page_table_for_the_whole_region)
 	/* And the other way takes one for each: the measure measures. */
 	munmap(p, self->size);
 	before = page_tables();
-	/* Filled at once: all of it was used. */
+	/* mmap fills the page tables, since every block was used. */
 	p = egm_map_populated(self->fd, 0, self->size);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_LE((long)(self->size / self->page * sizeof(uint64_t)),
@@ -111,7 +111,7 @@ TEST_F(huge, takes_no_page_table_for_the_whole_region)
 	self->len = self->size;
 }
 
-TEST_F(huge, same_bytes_as_page_by_page)
+TEST_F(huge, huge_and_small_entries_map_the_same_memory)
 {
 	char *q = egm_map_populated(self->fd, self->offset, self->len);
 
@@ -123,7 +123,7 @@ TEST_F(huge, same_bytes_as_page_by_page)
 }
 
 /* A fault that cannot have a huge entry installs all pages of its block. */
-TEST_F(huge, page_fault_fills_its_block)
+TEST_F(huge, page_fault_populates_its_block)
 {
 	size_t len = 16 * EGM_BLOCK, i;
 	struct rusage before, after;
@@ -136,7 +136,7 @@ TEST_F(huge, page_fault_fills_its_block)
 	ASSERT_TRUE(egm_bind_again());
 	self->fd = egm_open();
 	fd = egm_open();
-	/* Dirty memory: not filled at once. */
+	/* mmap does not fill the page tables of dirty blocks. */
 	q = egm_map_populated(fd, 0, len);
 	ASSERT_NE(MAP_FAILED, q);
 	getrusage(RUSAGE_SELF, &before);
@@ -151,7 +151,7 @@ TEST_F(huge, page_fault_fills_its_block)
 	self->p = egm_map(self->fd, self->offset, self->len);
 }
 
-TEST_F(huge, mapping_smaller_than_an_entry)
+TEST_F(huge, mapping_of_one_page)
 {
 	char *q = egm_map(self->fd, 0, self->page);
 
@@ -162,7 +162,7 @@ TEST_F(huge, mapping_smaller_than_an_entry)
 
 TEST_F(huge, hint_is_kept)
 {
-	/* Room for what is asked for, and for the search of a congruent address. */
+	/* Room for the mapping, and for the search of a congruent address. */
 	size_t room = 2 * self->pmd + 2 * self->page;
 	char *hint = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *q;
@@ -176,7 +176,7 @@ TEST_F(huge, hint_is_kept)
 	munmap(q, self->pmd);
 }
 
-TEST_F(huge, fork_shares)
+TEST_F(huge, child_shares_content)
 {
 	pid_t child = fork();
 	int status;
@@ -194,7 +194,7 @@ TEST_F(huge, fork_shares)
 }
 
 /* A child that touches first, what its parent has mapped and not touched. */
-TEST_F(huge, fork_before_touch)
+TEST_F(huge, child_touches_first)
 {
 	char *q = egm_map(self->fd, 0, self->size);
 	pid_t child;
@@ -211,7 +211,7 @@ TEST_F(huge, fork_before_touch)
 	munmap(q, self->size);
 }
 
-TEST_F(huge, partial_munmap)
+TEST_F(huge, munmap_of_a_page_splits_an_entry)
 {
 	size_t hole = self->inside;
 
@@ -236,7 +236,7 @@ static int write_signal(char *p)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-TEST_F(huge, mprotect_a_page_of_an_entry)
+TEST_F(huge, mprotect_of_a_page_splits_an_entry)
 {
 	char *p = self->p + self->inside;
 
@@ -249,7 +249,7 @@ TEST_F(huge, mprotect_a_page_of_an_entry)
 	EXPECT_EQ(0, write_signal(p));
 }
 
-TEST_F(huge, mprotect_all)
+TEST_F(huge, mprotect_of_all_keeps_content)
 {
 	ASSERT_EQ(0, mprotect(self->p, self->len, PROT_READ));
 	EXPECT_EQ(SIGSEGV, write_signal(self->p + self->len / 2));
@@ -258,8 +258,8 @@ TEST_F(huge, mprotect_all)
 	EXPECT_EQ(0, write_signal(self->p + self->len / 2));
 }
 
-/* To a place where no huge entry fits: page by page from then on, the same bytes. */
-TEST_F(huge, mremap_to_an_incongruent_address)
+/* Move the mapping to an address where no huge entry fits: its content stays, page by page. */
+TEST_F(huge, mremap_to_an_incongruent_address_keeps_content)
 {
 	char *area = mmap(NULL, self->len + self->pmd, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -285,7 +285,7 @@ TEST_F(huge, mremap_shrinks_and_does_not_grow)
 	self->len = half;
 }
 
-TEST_F(huge, map_fixed_over_a_live_mapping)
+TEST_F(huge, map_fixed_replaces_a_part)
 {
 	size_t at = self->inside;
 	char *q = mmap(self->p + at, EGM_BLOCK, PROT_READ | PROT_WRITE,
@@ -297,8 +297,8 @@ TEST_F(huge, map_fixed_over_a_live_mapping)
 	EXPECT_TRUE(marks_in(self->p, at + EGM_BLOCK, self->len));
 }
 
-/* What QEMU asks for its memory must not fail, nor cost any content. */
-TEST_F(huge, madvise)
+/* QEMU's advice for guest RAM must not fail, nor change the content. */
+TEST_F(huge, advice_keeps_content)
 {
 	EXPECT_EQ(0, madvise(self->p, self->len, MADV_HUGEPAGE));
 	EXPECT_EQ(0, madvise(self->p, self->len, MADV_DONTDUMP));
@@ -308,8 +308,8 @@ TEST_F(huge, madvise)
 	EXPECT_TRUE(marks_in(self->p, 0, self->len));
 }
 
-/* A system call reads the region: the fault comes from the kernel's copy. */
-TEST_F(huge, touched_first_by_the_kernel)
+/* A system call reads the region: copy_from_user() faults. */
+TEST_F(huge, system_call_touches_first)
 {
 	char *q = egm_map(self->fd, 0, self->size);
 	int fd[2];

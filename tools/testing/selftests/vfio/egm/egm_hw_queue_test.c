@@ -79,7 +79,7 @@ static int destroy(int iommufd, uint32_t id)
 }
 
 /* The mock fails the ioctl, with a warning, if the address is not right. */
-TEST_F(hw_queue, queue_in_a_region_is_allocated_and_locked)
+TEST_F(hw_queue, queue_in_a_region_locks_the_file)
 {
 	const uint64_t at = IOVA + EGM_BLOCK + 64;
 	uint32_t id = 0;
@@ -111,7 +111,7 @@ TEST_F(hw_queue, queue_that_fails_locks_nothing)
 }
 
 /* The hardware has the physical address: the memory stays the file's. */
-TEST_F(hw_queue, revoked_queue_keeps_the_memory)
+TEST_F(hw_queue, revoked_queue_holds_the_memory)
 {
 	uint32_t id = 0;
 

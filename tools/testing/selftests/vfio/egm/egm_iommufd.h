@@ -32,7 +32,7 @@ static inline int vfio_cdev_open(const char *pci)
 	return path[0] ? open(path, O_RDWR | O_CLOEXEC) : -1;
 }
 
-/* From here on the device can be used; 0 or an errno. */
+/* Bind the device to @iommufd, which opens it for use; 0 or an errno. */
 static inline int vfio_cdev_bind(int device, int iommufd)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };

@@ -33,13 +33,13 @@ FIXTURE_SETUP(iommufd)
 	ASSERT_LE(0, self->fd);
 }
 
-/* However a test ended, its mappings are gone by now, and its files are closed. */
+/* The kernel has unmapped the mappings of the test's process and closed its files. */
 FIXTURE_TEARDOWN_PARENT(iommufd)
 {
 	EXPECT_TRUE(egm_bind_again());
 }
 
-/* The rig works: whatever is refused below is not refused for a fault of its own. */
+/* The rig works with anonymous memory: tests below that expect an error mean the region. */
 TEST_F(iommufd, anonymous_memory_is_mapped)
 {
 	char *p = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -103,7 +103,7 @@ TEST_F(iommufd, file_outside_the_region_einval)
 	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, -page, 0, page));
 	EXPECT_EQ(EOVERFLOW, map_file(&self->rig, self->fd, -page, 0, 2 * page));
 	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, 1ULL << 63, 0, page));
-	/* A refused range is reserved by nobody. */
+	/* The file has not reserved a refused range. */
 	EXPECT_EQ(0, egm_map_errno(other, 0, size, MAP_SHARED));
 	close(other);
 }
@@ -120,7 +120,7 @@ TEST_F(iommufd, file_of_another_owner_ebusy)
 	close(other);
 }
 
-TEST_F(iommufd, file_that_is_not_open_for_it_eacces)
+TEST_F(iommufd, file_not_open_for_the_access_eacces)
 {
 	int reader = open(egm_node(), O_RDONLY | O_CLOEXEC);
 	int writer = open(egm_node(), O_WRONLY | O_CLOEXEC);
@@ -153,8 +153,11 @@ TEST_F(iommufd, read_only_mapping_is_read_only_for_the_device)
 	munmap(q, EGM_BLOCK);
 }
 
-/* Retired before the owner came, a page is mapped as it is; gone bad under it, refused. */
-TEST_F(iommufd, page_that_went_bad_ehwpoison)
+/*
+ * A page that went bad under the file is refused. A page that was bad before the file reserved
+ * its block is mapped.
+ */
+TEST_F(iommufd, page_bad_under_the_file_ehwpoison)
 {
 	struct fresh f;
 
@@ -171,7 +174,7 @@ TEST_F(iommufd, page_that_went_bad_ehwpoison)
 	EXPECT_TRUE(forget_bad_pages());
 }
 
-/* By address, from the middle of a mapping, which nobody has touched. */
+/* Map by address, from the middle of a mapping that was never touched. */
 static void addresses(struct __test_metadata *_metadata, struct rig *rig, char *p)
 {
 	ASSERT_EQ(0, ioas_map(rig->iommufd, rig->ioas, p + EGM_BLOCK, 0, LEN));
@@ -229,7 +232,7 @@ TEST_F(iommufd, addresses_are_mapped_by_the_container_emulation)
 	munmap(self->p, LEN);
 }
 
-/* Descriptor, mapping, and then the address space let go, which is the last. */
+/* munmap and close do not free the blocks. Unmapping them from the address space does. */
 TEST_F(iommufd, file_is_held_until_it_is_unmapped)
 {
 	int other = egm_open();
@@ -254,8 +257,8 @@ TEST_F(iommufd, file_is_held_until_it_is_unmapped)
 	close(other);
 }
 
-/* Another process holds the address space when the one that mapped is gone. */
-TEST_F(iommufd, file_is_held_by_another_process)
+/* A child holds the address space after this process has closed its files. */
+TEST_F(iommufd, address_space_in_a_child_holds_the_file)
 {
 	int status, go[2], other = egm_open();
 	pid_t keeper;
@@ -263,7 +266,7 @@ TEST_F(iommufd, file_is_held_by_another_process)
 
 	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
-	/* It has each descriptor but that of the region. */
+	/* The child holds every descriptor but the one of the region. */
 	keeper = fork();
 	if (!keeper) {
 		close(self->fd);
@@ -322,18 +325,18 @@ static void killed(struct __test_metadata *_metadata, struct rig *rig, int *fd, 
 	close(ready[0]);
 }
 
-TEST_F(iommufd, killed_vmm_with_the_region_below_the_device)
+TEST_F(iommufd, killed_vmm_with_lower_region_fd_frees_the_memory)
 {
 	killed(_metadata, &self->rig, &self->fd, true);
 }
 
-TEST_F(iommufd, killed_vmm_with_the_region_above_the_device)
+TEST_F(iommufd, killed_vmm_with_higher_region_fd_frees_the_memory)
 {
 	killed(_metadata, &self->rig, &self->fd, false);
 }
 
 /* A copy of the mapping in another address space holds the file as well. */
-TEST_F(iommufd, file_is_held_by_a_copy)
+TEST_F(iommufd, copy_of_a_mapping_holds_the_file)
 {
 	struct iommu_ioas_copy copy = {
 		.size = sizeof(copy), .flags = IOAS_MAP_RW, .src_ioas_id = self->rig.ioas,
@@ -347,7 +350,7 @@ TEST_F(iommufd, file_is_held_by_a_copy)
 	close(self->fd);
 	EXPECT_EQ(0, unmap(&self->rig, 0, LEN));
 	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
-	/* The device goes to the copy, and does DMA there. */
+	/* Attach the device to the copy, where it does DMA. */
 	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, copy.dst_ioas_id));
 	EXPECT_TRUE(edu_copy(self->rig.bar, EDU_BUFFER, EGM_BLOCK, EDU_TO_RAM));
 	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, self->rig.ioas));
@@ -376,7 +379,7 @@ TEST_F(iommufd, unbind_revokes)
 	EXPECT_EQ(ENODEV, map_file(&self->rig, self->fd, 0, 2 * LEN, LEN));
 	EXPECT_EQ(ENODEV, ioas_map(self->rig.iommufd, self->rig.ioas, self->p, 2 * LEN, LEN));
 
-	/* Detach and attach leave a revoked range as it is; then each lets go. */
+	/* Detach and attach leave a revoked range revoked. Then each user drops its reference. */
 	ASSERT_EQ(0, vfio_cdev_attach(self->rig.edu, self->rig.ioas));
 	EXPECT_EQ(0, device_reads(&self->rig, BESIDE, 0, q));
 	EXPECT_EQ(0, unmap(&self->rig, 6 * LEN, LEN));
@@ -397,7 +400,7 @@ TEST_F(iommufd, unbind_revokes)
 }
 
 /* The address space is destroyed with a revoked range in it. */
-TEST_F(iommufd, revoked_range_goes_with_the_address_space)
+TEST_F(iommufd, revoked_range_is_freed_with_the_address_space)
 {
 	ASSERT_EQ(0, map_file(&self->rig, self->fd, 0, 0, LEN));
 	close(self->fd);

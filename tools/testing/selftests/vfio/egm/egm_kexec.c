@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_kexec KERNEL INITRD WORDS		boot another kernel at once, with WORDS
- * egm_kexec --crash KERNEL INITRD WORDS	have it boot when this one crashes
+ * egm_kexec KERNEL INITRD WORDS		boot another kernel now, with WORDS
+ * egm_kexec --crash KERNEL INITRD WORDS	load a kernel that boots when this one crashes
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

@@ -20,7 +20,7 @@ static inline bool kprobe_available(void)
 	return egm_exists(TRACEFS "kprobe_events");
 }
 
-/* Record each call from here on; @what is a function and arguments, as kprobe_events has them. */
+/* Start to record calls; @what is a function and arguments in the syntax of kprobe_events. */
 static inline bool kprobe_start(const char *what)
 {
 	char event[256];

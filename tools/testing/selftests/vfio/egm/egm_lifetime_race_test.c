@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver goes while a process is in mmap or in page faults.
+ * The driver is unbound while a process is in mmap or in a page fault.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -25,7 +25,7 @@ FIXTURE_TEARDOWN_PARENT(race)
 	EXPECT_TRUE(egm_bind_again());
 }
 
-/* Memory that the file has used is zero or its own: a mapping of it is filled at once. */
+/* Touch every block: mmap of blocks in use fills the page tables. */
 static bool use_all(int fd)
 {
 	size_t len = egm_size(fd), i;
@@ -39,11 +39,11 @@ static bool use_all(int fd)
 }
 
 /*
- * The driver goes while blocks are mapped one after the other, each filled at once, so
- * that an mmap is nearly always between the driver's checks and the filling of its page
- * tables. Nothing of any mapping may be left, also not of the last one that succeeded.
+ * Unbind the driver while a process maps blocks with MAP_POPULATE, one after the other, so that
+ * an mmap is nearly always between the driver's checks and the filling of its page tables.
+ * After unbind every mapping raises SIGBUS, the last one that succeeded too.
  */
-TEST_F(race, mmap_races_with_unbind)
+TEST_F(race, mmap_during_unbind_leaves_no_entry)
 {
 	int i, j, n, fd, status, mapped = 0, cut_short = 0;
 	size_t blocks;
@@ -62,7 +62,7 @@ TEST_F(race, mmap_races_with_unbind)
 		ASSERT_LE(0, child);
 		if (!child) {
 			close(fd);
-			/* If it was late each time, then at once. */
+			/* If every unbind so far was too late, do not wait. */
 			usleep(i < 24 || cut_short ? i * 1000 : 0);
 			_exit(egm_adev_unbind());
 		}
@@ -91,8 +91,8 @@ TEST_F(race, mmap_races_with_unbind)
 	EXPECT_LT(0, cut_short);
 }
 
-/* The same, with the page faults of a mapping on demand. */
-TEST_F(race, faults_race_with_unbind)
+/* Unbind the driver during page faults of a mapping that is populated on demand. */
+TEST_F(race, faults_during_unbind_leave_no_entry)
 {
 	int i, fd, status, cut_short = 0;
 	pid_t child;
@@ -143,8 +143,8 @@ static int unbind(void *arg)
 	return egm_adev_unbind();
 }
 
-/* A fault that has looked before the driver goes, and makes its entry after that. */
-TEST_F(race, fault_held_up_before_its_entry)
+/* A fault checks the region before unbind, and installs its entry afterwards. */
+TEST_F(race, fault_delayed_over_unbind_leaves_no_entry)
 {
 	int fd = egm_open(), status;
 	size_t pmd = egm_pmd_size();
@@ -166,8 +166,8 @@ TEST_F(race, fault_held_up_before_its_entry)
 	close(fd);
 }
 
-/* An mmap that has looked before the driver goes, and fills its page tables after that. */
-TEST_F(race, mmap_held_up_before_its_entries)
+/* mmap checks the region before unbind, and fills its page tables afterwards. */
+TEST_F(race, mmap_delayed_over_unbind_leaves_no_entry)
 {
 	size_t page = sysconf(_SC_PAGESIZE), pmd = egm_pmd_size();
 	int fd = egm_open(), status;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who holds a region, and for how long: a test for each event in the life of a
- * node, its files, their mappings, and the claim of the physical range. What two do at
- * once is in egm_lifetime_race_test.c.
+ * The lifetime of a region: a test for each event in the life of a node, its files, their
+ * mappings, and the claim of the physical range. Races are in egm_lifetime_race_test.c.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -60,7 +59,7 @@ static int second_user(size_t len)
 	return ret;
 }
 
-TEST_F(life, first_gpu_of_socket_bound)
+TEST_F(life, first_gpu_bind_creates_the_node)
 {
 	unbind_gpus(self->gpu, self->gpus);
 	EXPECT_FALSE(egm_exists(egm_node()));
@@ -70,7 +69,7 @@ TEST_F(life, first_gpu_of_socket_bound)
 	EXPECT_TRUE(egm_claimed(NULL));
 }
 
-TEST_F(life, second_gpu_bound_and_unbound)
+TEST_F(life, second_gpu_unbind_keeps_the_node)
 {
 	struct stat before, after;
 	int i, fd = egm_open();
@@ -96,7 +95,7 @@ TEST_F(life, second_gpu_bound_and_unbound)
 	close(fd);
 }
 
-TEST_F(life, file_maps_blocks)
+TEST_F(life, mapped_blocks_are_zero_and_reserved)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, 2 * EGM_BLOCK);
@@ -108,7 +107,7 @@ TEST_F(life, file_maps_blocks)
 	close(fd);
 }
 
-TEST_F(life, munmap_keeps_blocks)
+TEST_F(life, munmap_keeps_blocks_reserved)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -121,7 +120,7 @@ TEST_F(life, munmap_keeps_blocks)
 	EXPECT_EQ(0, second_user(EGM_BLOCK));
 }
 
-TEST_F(life, last_reference_is_a_mapping)
+TEST_F(life, mapping_holds_the_file)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -137,7 +136,7 @@ TEST_F(life, last_reference_is_a_mapping)
 	EXPECT_EQ(0, second_user(EGM_BLOCK));
 }
 
-TEST_F(life, last_reference_is_a_forked_child)
+TEST_F(life, mapping_of_a_child_holds_the_file)
 {
 	int fd = egm_open(), go[2], status;
 	char *p = egm_map(fd, 0, EGM_BLOCK), byte;
@@ -164,7 +163,7 @@ TEST_F(life, last_reference_is_a_forked_child)
 	EXPECT_EQ(0, second_user(EGM_BLOCK));
 }
 
-TEST_F(life, last_reference_is_a_passed_fd)
+TEST_F(life, descriptor_in_flight_holds_the_file)
 {
 	int fd = egm_open(), pair[2];
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -175,14 +174,14 @@ TEST_F(life, last_reference_is_a_passed_fd)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	egm_send_fd(pair[0], fd);
 	close(fd);
-	/* In flight, in nobody's table. */
+	/* The file is in flight, in no descriptor table. */
 	EXPECT_EQ(EBUSY, second_user(self->page));
 	close(pair[0]);
 	close(pair[1]);
 	EXPECT_EQ(0, second_user(EGM_BLOCK));
 }
 
-/* What every kind of removal must leave behind in an old file. */
+/* The state of an open file after every kind of removal. */
 static void expect_revoked(struct __test_metadata *_metadata, int fd, char *p,
 			   size_t page)
 {
@@ -198,7 +197,7 @@ static void expect_revoked(struct __test_metadata *_metadata, int fd, char *p,
 	EXPECT_EQ(ENODEV, egm_map_errno(fd, 0, page, MAP_SHARED));
 	EXPECT_EQ(ENODEV, egm_map_errno(fd, 8 * EGM_BLOCK, page, MAP_SHARED));
 
-	/* The memory is nobody else's yet. */
+	/* The range stays claimed: /dev/mem cannot map it. */
 	ASSERT_TRUE(egm_claimed(&start));
 	mem = open("/dev/mem", O_RDWR);
 	if (mem < 0) {
@@ -209,7 +208,7 @@ static void expect_revoked(struct __test_metadata *_metadata, int fd, char *p,
 	}
 }
 
-TEST_F(life, last_gpu_unbound)
+TEST_F(life, last_gpu_unbind_revokes)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -224,7 +223,7 @@ TEST_F(life, last_gpu_unbound)
 	EXPECT_FALSE(egm_claimed(NULL));
 }
 
-TEST_F(life, auxiliary_device_unbound)
+TEST_F(life, auxiliary_device_unbind_revokes)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -239,7 +238,7 @@ TEST_F(life, auxiliary_device_unbound)
 	EXPECT_EQ(0, egm_adev_bind());
 }
 
-TEST_F(life, rebind_while_old_file_open)
+TEST_F(life, rebind_with_a_revoked_file_open_ebusy)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -261,7 +260,7 @@ TEST_F(life, rebind_while_old_file_open)
 	EXPECT_EQ(0, second_user(EGM_BLOCK));
 }
 
-TEST_F(life, open_through_a_private_node)
+TEST_F(life, second_node_opens_the_same_region)
 {
 	int public = egm_open(), private = egm_open_mknod();
 	char *a, *b;
@@ -289,7 +288,7 @@ TEST_F(life, open_through_a_private_node)
 	EXPECT_EQ(0, egm_adev_bind());
 }
 
-TEST_F(life, module_unload)
+TEST_F(life, module_unload_with_a_mapping_eagain)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);
@@ -309,7 +308,7 @@ TEST_F(life, module_unload)
 }
 
 /* The other module can go under open files; it is the GPUs' driver. */
-TEST_F(life, gpu_module_unload_under_open_file)
+TEST_F(life, gpu_module_unload_revokes)
 {
 	int fd = egm_open();
 	char *p = egm_map(fd, 0, EGM_BLOCK);

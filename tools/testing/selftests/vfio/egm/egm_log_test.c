@@ -65,13 +65,13 @@ static bool logged(int kmsg, const char *line)
 	EXPECT_GT(70, try_) TH_LOG("not logged: %s", want_);				\
 })
 
-TEST_F(log, private_mapping)
+TEST_F(log, private_mapping_names_the_reason)
 {
 	EXPECT_LOGGED(EXPECT_EQ(EINVAL, egm_map_errno(self->f.fd, 0, EGM_BLOCK, MAP_PRIVATE)),
 		      getpid(), "a private mapping is not possible");
 }
 
-TEST_F(log, mapping_beyond_the_end)
+TEST_F(log, mapping_beyond_the_end_names_the_range)
 {
 	uint64_t size = egm_size(self->f.fd);
 
@@ -112,7 +112,7 @@ static pid_t child_claims(int fd, uint64_t *offset)
 	return waitpid(child, &status, 0) == child && !status ? child : -1;
 }
 
-TEST_F(log, another_process_makes_a_file_own_more)
+TEST_F(log, reservation_by_another_process_is_logged)
 {
 	uint64_t offset = self->f.len;
 	pid_t child;
@@ -123,7 +123,7 @@ TEST_F(log, another_process_makes_a_file_own_more)
 		      (unsigned long long)offset, EGM_BLOCK, getpid());
 }
 
-TEST_F(log, opener_claims_silently)
+TEST_F(log, reservation_by_the_opener_is_silent)
 {
 	uint64_t offset = self->f.len;
 
@@ -131,7 +131,7 @@ TEST_F(log, opener_claims_silently)
 	EXPECT_FALSE(logged(self->kmsg, "is now owned by"));
 }
 
-TEST_F(log, touch_after_unbind)
+TEST_F(log, touch_after_unbind_names_the_reason)
 {
 	ASSERT_EQ(0, egm_adev_unbind());
 	EXPECT_LOGGED(EXPECT_NE(0, egm_touch(self->f.p + self->f.page, 0)),
@@ -141,7 +141,7 @@ TEST_F(log, touch_after_unbind)
 	EXPECT_TRUE(egm_bind_again());
 }
 
-TEST_F(log, touch_of_a_bad_page)
+TEST_F(log, touch_of_a_bad_page_names_the_reason)
 {
 	ASSERT_EQ(0, inject(EGM_BLOCK));
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + EGM_BLOCK));

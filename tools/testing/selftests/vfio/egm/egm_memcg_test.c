@@ -69,7 +69,7 @@ static bool use_first_part(int fd, bool keep)
 	return keep || !munmap(p, PART);
 }
 
-TEST_F(memcg, tenant_at_its_limit_faults_and_maps)
+TEST_F(memcg, process_at_its_limit_faults_and_maps)
 {
 	pid_t press, user;
 	int status, i, fd;
@@ -109,7 +109,7 @@ TEST_F(memcg, tenant_at_its_limit_faults_and_maps)
 }
 
 /* The page tables of its mappings exceed the limit. */
-TEST_F(memcg, oom_kill_leaves_the_other_tenant)
+TEST_F(memcg, oom_kill_spares_the_other_cgroup)
 {
 	int status, i, fd;
 	pid_t user;

@@ -29,7 +29,7 @@ struct part {
 	uint64_t sum;
 };
 
-/* Word @p of a pass is mix(@p) ^ key(pass). That of the next address is STEP more. */
+/* Word @p of a pass is mix(@p) ^ key(pass). mix() of the next address is larger by STEP. */
 #define STEP		(MIX * sizeof(uint64_t))
 
 static uint64_t mix(const uint64_t *p)
@@ -79,7 +79,7 @@ static bool check(struct part *part, bool write)
 	uint64_t got[GROUP], bad, *p;
 	unsigned int i;
 
-	/* What is read has to come from memory. */
+	/* The compiler must read every word from memory. */
 	asm volatile("" : : : "memory");
 	for (p = part->words; p < part->words + part->count; p += GROUP) {
 		sum = rotate(sum);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mmap of an EGM region: what is refused, what is seen, who owns what.
+ * mmap of an EGM region: refused calls, content of the memory, ownership.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -39,8 +39,8 @@ FIXTURE_TEARDOWN(map)
 	close(self->fd);
 }
 
-/* What firmware left is not seen, whoever zeroed it: workers begin when it is bound. */
-TEST_F(map, whole_region_zero_at_first_map)
+/* No mapping shows what firmware left, be it zeroed by a worker, which bind starts, or mmap. */
+TEST_F(map, first_mapping_is_zero)
 {
 	char *p = egm_map(self->fd, 0, self->size);
 
@@ -49,7 +49,7 @@ TEST_F(map, whole_region_zero_at_first_map)
 	ASSERT_EQ(0, munmap(p, self->size));
 }
 
-TEST_F(map, zero_after_close_and_reopen)
+TEST_F(map, zero_after_close)
 {
 	size_t len = 8 * EGM_BLOCK;
 	char *p = egm_map(self->fd, 0, len);
@@ -67,7 +67,7 @@ TEST_F(map, zero_after_close_and_reopen)
 	munmap(p, len);
 }
 
-TEST_F(map, kept_over_munmap_while_open)
+TEST_F(map, content_survives_munmap_while_open)
 {
 	char *p = egm_map(self->fd, 0, EGM_BLOCK);
 
@@ -110,14 +110,14 @@ TEST_F(map, different_offsets_are_different_bytes)
 	munmap(p, self->size);
 }
 
-TEST_F(map, first_and_last_page)
+TEST_F(map, first_and_last_page_are_mapped)
 {
 	EXPECT_EQ(0, egm_map_errno(self->fd, 0, self->page, MAP_SHARED));
 	EXPECT_EQ(0, egm_map_errno(self->fd, self->size - self->page, self->page,
 				   MAP_SHARED));
 }
 
-TEST_F(map, beyond_end)
+TEST_F(map, beyond_the_end_einval)
 {
 	EXPECT_EQ(EINVAL, egm_map_errno(self->fd, self->size, self->page, MAP_SHARED));
 	EXPECT_EQ(EINVAL, egm_map_errno(self->fd, self->size - self->page,
@@ -127,7 +127,7 @@ TEST_F(map, beyond_end)
 	EXPECT_EQ(EINVAL, egm_map_errno(self->fd, self->page, self->size, MAP_SHARED));
 }
 
-TEST_F(map, offset_plus_length_overflows)
+TEST_F(map, overflowing_offset_eoverflow)
 {
 	/* These two are refused by mm itself, before it asks a driver. */
 	EXPECT_EQ(EOVERFLOW, egm_map_errno(self->fd, -self->page, self->page, MAP_SHARED));
@@ -137,7 +137,7 @@ TEST_F(map, offset_plus_length_overflows)
 }
 
 /* Each bit above the region's size, alone and with a valid offset below it. */
-TEST_F(map, offset_with_high_bits)
+TEST_F(map, offset_with_high_bits_einval)
 {
 	uint64_t bit;
 
@@ -150,18 +150,18 @@ TEST_F(map, offset_with_high_bits)
 	}
 }
 
-TEST_F(map, private_refused)
+TEST_F(map, private_einval)
 {
 	void *p;
 
 	EXPECT_EQ(EINVAL, egm_map_errno(self->fd, 0, self->page, MAP_PRIVATE));
-	/* One that can only be read is private all the same. */
+	/* A private mapping without PROT_WRITE is refused too. */
 	p = mmap(NULL, self->page, PROT_READ, MAP_PRIVATE, self->fd, 0);
 	EXPECT_EQ(MAP_FAILED, p);
 	EXPECT_EQ(EINVAL, errno);
 }
 
-TEST_F(map, other_file_is_busy)
+TEST_F(map, other_file_ebusy)
 {
 	char *p = egm_map(self->fd, 0, EGM_BLOCK);
 	int other = egm_open();
@@ -179,7 +179,7 @@ TEST_F(map, other_file_is_busy)
 	munmap(p, EGM_BLOCK);
 }
 
-TEST_F(map, read_only_file_is_not_written)
+TEST_F(map, read_only_file_cannot_be_written)
 {
 	int fd = open(egm_node(), O_RDONLY);
 	char *p;
@@ -194,7 +194,7 @@ TEST_F(map, read_only_file_is_not_written)
 	close(fd);
 }
 
-/* Memory with a mark in each page, and a second mapping of it that nobody changes. */
+/* Memory with a mark in each page, and a second mapping of it that stays as it is. */
 FIXTURE(content) {
 	int fd;
 	size_t page;
@@ -278,7 +278,7 @@ static const struct {
 };
 
 /* Accepted or refused, on all of the mapping or on a page of it. */
-TEST_F(content, no_advice_changes_what_is_in_memory)
+TEST_F(content, advice_keeps_content)
 {
 	unsigned int i, taken = 0;
 
@@ -322,7 +322,7 @@ TEST_F(content, dontfork_keeps_a_page_from_children_alone)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
 	EXPECT_TRUE(marks_from(self->p, 0, self->len));
-	/* It is for good: mm refuses MADV_DOFORK for mappings of PFNs. */
+	/* MADV_DONTFORK cannot be undone: mm refuses MADV_DOFORK for mappings of PFNs. */
 	EXPECT_EQ(-1, madvise(self->p + self->inside, self->page, MADV_DOFORK));
 }
 
@@ -343,7 +343,7 @@ static char *move_to(char *from, size_t len, char *to)
 	return mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 }
 
-TEST_F(content, moved_there_and_back)
+TEST_F(content, move_and_return_keep_content)
 {
 	char *to = room_for(self->p, self->len);
 
@@ -355,7 +355,7 @@ TEST_F(content, moved_there_and_back)
 	EXPECT_TRUE(child_finds_marks(self->p, self->len));
 }
 
-TEST_F(content, page_moved_out_of_the_middle)
+TEST_F(content, moved_page_keeps_content)
 {
 	char *from = self->p + self->inside, *to = room_for(from, self->page);
 	size_t end = self->inside + self->page;
@@ -395,7 +395,7 @@ TEST_F(content, mremap_that_is_refused_changes_nothing)
 	EXPECT_TRUE(marks_from(self->witness, 0, len));
 }
 
-TEST_F(content, shrunk_at_its_end_and_while_it_moves)
+TEST_F(content, shrinking_keeps_the_rest)
 {
 	char *to = room_for(self->p, self->len);
 	size_t len = self->len - self->page;
@@ -409,7 +409,7 @@ TEST_F(content, shrunk_at_its_end_and_while_it_moves)
 }
 
 /* A hole keeps its bytes: the file owns its block. */
-TEST_F(content, hole_is_mapped_again)
+TEST_F(content, hole_keeps_content)
 {
 	char *hole = self->p + self->inside;
 	size_t end = self->inside + self->page;

@@ -15,7 +15,7 @@
 /* Above the window for interrupts. */
 #define IOVA		(4UL << 30)
 
-/* From here on this process can lock one page. */
+/* Limit the memory that this process can lock to one page. */
 static void limit_locked_memory(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -44,7 +44,7 @@ static const char *share_mutex(const struct memory *m, int arg)
 		close(STDERR_FILENO);
 		_exit(pthread_mutex_lock(mutex));
 	}
-	/* The child waits by then. */
+	/* Time enough for the child to wait for the mutex. */
 	usleep(300000);
 	pthread_mutex_unlock(mutex);
 	sig = op_wait(pid);

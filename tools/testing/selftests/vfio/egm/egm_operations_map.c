@@ -278,8 +278,8 @@ static const char *register_uffd(const struct memory *m, int mode)
 }
 
 /*
- * KiB of page tables that a touch of a huge page takes. Beside the mapping is a page of
- * anonymous memory, so that tables of higher levels are there.
+ * KiB of page tables that a touch of a huge page takes. A page of anonymous memory next to the
+ * mapping makes mm allocate the tables of higher levels before.
  */
 static long tables_of_touch(const struct memory *m)
 {
@@ -308,7 +308,7 @@ static const char *disable_thp(const struct memory *m, int arg)
 	long kib;
 
 	(void)arg;
-	/* The file has the memory from here on. */
+	/* The file has reserved the memory now. */
 	munmap(p, m->len);
 	kib = tables_of_touch(m);
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What debuggers, core dumps and cgroups do with mapped memory of a file; pages of it that go
- * bad.
+ * Debuggers, core dumps and cgroups on mapped memory of a file, and pages of it that go bad.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ownership between processes: two share a region by offset, one goes, a third takes
- * its place; a descriptor that is passed takes its owner's rights along.
+ * Ownership between processes: two share a region by offset, one exits, and a third reserves
+ * the blocks that were freed; a process that receives a descriptor may use the file's blocks.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -116,7 +116,7 @@ FIXTURE_TEARDOWN(owner)
 {
 }
 
-TEST_F(owner, halves)
+TEST_F(owner, two_files_share_by_offset)
 {
 	size_t len = 16 * EGM_BLOCK;
 	struct holder a, b, c;
@@ -139,7 +139,7 @@ TEST_F(owner, halves)
 	end_holder(&a, 0);
 }
 
-TEST_F(owner, killed_owner_leaves_nothing)
+TEST_F(owner, killed_owner_leaves_zeroes)
 {
 	size_t len = 16 * EGM_BLOCK;
 	struct holder a;
@@ -152,7 +152,7 @@ TEST_F(owner, killed_owner_leaves_nothing)
 }
 
 /* Blocks, not pages: sharing one would let two owners meet in a block. */
-TEST_F(owner, neighbours_in_a_block)
+TEST_F(owner, second_file_in_a_block_ebusy)
 {
 	int a = egm_open(), b = egm_open();
 
@@ -165,7 +165,7 @@ TEST_F(owner, neighbours_in_a_block)
 }
 
 /* As many claims as there are blocks, of two files in turn. */
-TEST_F(owner, claims_of_one_block_each)
+TEST_F(owner, blocks_of_two_files_alternate)
 {
 	int fd = egm_open(), other = egm_open();
 	uint64_t offset;
@@ -221,7 +221,7 @@ static void write_until_killed(int to, size_t len, bool populated)
 }
 
 /* A range that a killed process owned is free within a bounded time, and zero. */
-TEST_F_TIMEOUT(owner, killed_300_times_under_readers, 1200)
+TEST_F_TIMEOUT(owner, killed_owner_frees_within_a_bound, 1200)
 {
 	const size_t len = 4 * EGM_BLOCK;
 	pid_t readers[2], child;
@@ -282,7 +282,7 @@ static void send_owned_block(int sock, char byte)
 	_exit(0);
 }
 
-/* The sender is gone, nobody has read the message: no process has the file. */
+/* The sender has exited and the message is unread: only the queue of the socket holds the file. */
 TEST_F(owner, descriptor_in_a_queue_holds_the_memory)
 {
 	int fd = egm_open(), other, pair[2], status, i;
@@ -301,7 +301,7 @@ TEST_F(owner, descriptor_in_a_queue_holds_the_memory)
 		close(pair[0]);
 		EXPECT_EQ(EBUSY, egm_map_errno(fd, 0, self->page, MAP_SHARED));
 		if (i) {
-			/* Read: the reader owns the block, with what is in it. */
+			/* The reader of the message maps the block with its content. */
 			other = egm_receive_fd(pair[1]);
 			ASSERT_LE(0, other);
 			p = egm_map(other, 0, EGM_BLOCK);
@@ -326,8 +326,8 @@ TEST_F(owner, descriptor_in_a_queue_holds_the_memory)
 }
 
 /*
- * Two sockets in the queues of each other, which only the kernel's collector finds. It runs when
- * a socket is closed that is in nobody's queue.
+ * Two sockets, each in the queue of the other: only the kernel's garbage collector frees them.
+ * The collector runs when a socket is closed that is in no queue.
  */
 TEST_F(owner, descriptor_in_a_cycle_of_sockets_is_collected)
 {

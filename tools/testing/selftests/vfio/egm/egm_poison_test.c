@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that go bad while a region is used: who is told and where, what is unmapped,
- * and what the next owner gets.
+ * Pages that go bad while a region is used: processes that receive SIGBUS and its address,
+ * pages that are unmapped, and the memory that the next owner maps.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -26,7 +26,7 @@ FIXTURE_TEARDOWN_PARENT(poison)
 	EXPECT_TRUE(forget_bad_pages());
 }
 
-/* Who is told, at which address, and what is left of the block around it. */
+/* SIGBUS has the address of the page, which is unmapped; the block around it keeps its content. */
 static void expect_poisoned(struct __test_metadata *_metadata, char *p, uint64_t at,
 			    size_t len, size_t page)
 {
@@ -47,13 +47,13 @@ static void expect_poisoned(struct __test_metadata *_metadata, char *p, uint64_t
 			EXPECT_EQ(i + 1, *(uint64_t *)(p + i + 8));
 }
 
-TEST_F(poison, poison_of_a_touched_page)
+TEST_F(poison, touched_page_sigbus)
 {
 	expect_poisoned(_metadata, self->f.p, 3 * EGM_BLOCK + EGM_BLOCK / 4, self->f.len,
 			self->f.page);
 }
 
-TEST_F(poison, poison_of_an_untouched_page)
+TEST_F(poison, untouched_page_sigbus)
 {
 	ASSERT_EQ(0, inject(2 * EGM_BLOCK));
 	EXPECT_EQ(BUS_MCEERR_AR, egm_bus_code);
@@ -62,7 +62,7 @@ TEST_F(poison, poison_of_an_untouched_page)
 	EXPECT_EQ(0, egm_touch(self->f.p + 2 * EGM_BLOCK + self->f.page, 1));
 }
 
-TEST_F(poison, poison_of_a_page_mapped_at_once)
+TEST_F(poison, populated_page_sigbus)
 {
 	char *q = egm_map_populated(self->f.fd, 0, self->f.len);
 
@@ -83,7 +83,7 @@ TEST_F(poison, poison_of_a_page_mapped_at_once)
 }
 
 /* First and last page of a mapping, and the pages just outside it. */
-TEST_F(poison, poison_beside_a_mapping)
+TEST_F(poison, page_outside_the_mapping_no_sigbus)
 {
 	munmap(self->f.p, self->f.len);
 	self->f.len = EGM_BLOCK;
@@ -100,8 +100,8 @@ TEST_F(poison, poison_beside_a_mapping)
 	EXPECT_EQ(self->f.p, egm_bus_addr);
 }
 
-/* Owned, but not mapped: it is out of the next mapping, and comes back for the next owner. */
-TEST_F(poison, poison_while_not_mapped)
+/* The owner does not map the page: its next mapping leaves the page out, the next owner maps it. */
+TEST_F(poison, unmapped_page_is_left_out)
 {
 	munmap(self->f.p, self->f.len);
 	ASSERT_EQ(0, inject(EGM_BLOCK));
@@ -113,8 +113,8 @@ TEST_F(poison, poison_while_not_mapped)
 	EXPECT_EQ(0, egm_touch(self->f.p + EGM_BLOCK + self->f.page, 1));
 }
 
-/* Nobody owns it: it is never zeroed, and the next owner is told and maps it as it is. */
-TEST_F(poison, poison_of_a_free_block)
+/* A bad page of a free block is never zeroed. The next owner finds it on the list and maps it. */
+TEST_F(poison, free_page_is_listed_and_not_zeroed)
 {
 	int workers = egm_workers(), fd = egm_open(), i, code;
 	struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
@@ -154,8 +154,8 @@ struct victim {
 };
 
 /*
- * What a victim saw when the injection was over: 'A' told of this address, 'x' of
- * another, '-' of none. Signals are sent before an injection ends.
+ * The result of a victim after the injection: 'A' for SIGBUS with this address, 'x' for SIGBUS
+ * with another one, '-' for no signal. The kernel sends signals before an injection returns.
  */
 static void victim(int from, int to, char *p, uint64_t at)
 {
@@ -213,7 +213,7 @@ static char victim_saw(struct victim *v)
 }
 
 /* Two processes share it, a third has the next blocks by a file of its own. */
-TEST_F(poison, poison_of_a_shared_page)
+TEST_F(poison, shared_page_sigbus_to_each_process)
 {
 	int other = egm_open();
 	char *q = egm_map(other, self->f.len, self->f.len);
@@ -238,7 +238,7 @@ TEST_F(poison, poison_of_a_shared_page)
 	self->f.p = egm_map(self->f.fd, 0, self->f.len);
 }
 
-TEST_F(poison, poison_through_a_private_node)
+TEST_F(poison, page_of_a_second_node_sigbus)
 {
 	int fd = egm_open_mknod();
 	char *q;
@@ -257,7 +257,7 @@ TEST_F(poison, poison_through_a_private_node)
 }
 
 /* The next owner is told, and has the page as it is; the rest is zero. */
-TEST_F(poison, next_owner_of_a_bad_page)
+TEST_F(poison, next_owner_maps_the_page)
 {
 	struct pollfd pfd = { .events = POLLPRI };
 	struct list l;
@@ -287,8 +287,8 @@ TEST_F(poison, next_owner_of_a_bad_page)
 	EXPECT_EQ(BUS_MCEERR_AR, touch_until_blocked(self->f.p + EGM_BLOCK));
 }
 
-/* Nor does a region that is bound anew forget: the kernel does not even zero the page. */
-TEST_F(poison, bad_page_outlives_the_region)
+/* A bad page stays on the list when the region is rebound, and the kernel does not zero it. */
+TEST_F(poison, list_survives_rebind)
 {
 	const uint64_t bad[] = { EGM_BLOCK, self->f.len - self->f.page };
 	struct list l;

@@ -3,10 +3,10 @@
  * egm_poke NODE zero OFFSET LEN	is the range all zero? exit 1 and say where not
  * egm_poke NODE find STRING OFFSET LEN	where in the range is the string?
  * egm_poke NODE hold SECONDS OFFSET LEN	map it, touch it, wait
- * egm_poke NODE keep SECONDS OFFSET LEN	the same; at its end or SIGTERM, is it still there?
+ * egm_poke NODE keep SECONDS OFFSET LEN	hold; is its content there at the end?
  * egm_poke NODE retired			list the retired pages
  * egm_poke NODE intact				are they as firmware left them, and all
- * egm_poke NODE intact-populated		else zero? mapped on demand, or at once
+ * egm_poke NODE intact-populated		else zero? mapped on demand, or with MAP_POPULATE
  *
  * For scripts that look at a region's content. Numbers may be hexadecimal; a LEN of
  * 0 means to the region's end.
@@ -45,7 +45,7 @@ static bool still_held(const char *p, size_t len)
 	return true;
 }
 
-/* The whole list, in the way of the clients in the field. */
+/* The whole list, by the two calls of existing clients: ask for the size, then for the list. */
 static struct egm_retired_pages_list *get_retired(int fd)
 {
 	struct egm_retired_pages_list head = { .argsz = sizeof(head) }, *list;

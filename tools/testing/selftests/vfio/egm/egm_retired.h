@@ -24,7 +24,7 @@ struct list {
 	struct egm_retired_page pages[MAX_PAGES];
 };
 
-/* Declare a page bad; what this process was told goes to egm_bus_code and _addr. */
+/* Report a page as bad; a SIGBUS to this process sets egm_bus_code and egm_bus_addr. */
 static inline int inject(uint64_t offset)
 {
 	struct sigaction old;
@@ -38,7 +38,7 @@ static inline int inject(uint64_t offset)
 	return ret;
 }
 
-/* The page is unmapped by a worker: soon, not at once. */
+/* Touch the page until it raises SIGBUS: a worker unmaps it some time after the report. */
 static inline int touch_until_blocked(char *p)
 {
 	int i, code = 0;
@@ -84,7 +84,7 @@ static inline bool forget_bad_pages(void)
 	return err == ECANCELED && egm_bind_again() && !bytes_retired();
 }
 
-/* Page size and a mapping of a region that has forgotten what was injected before. */
+/* Page size and a mapping of a region without bad pages of earlier tests. */
 struct fresh {
 	int fd;
 	size_t page;

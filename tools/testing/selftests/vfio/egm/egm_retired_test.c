@@ -74,8 +74,8 @@ TEST_F(retired, list_is_sorted_and_merged)
 	EXPECT_EQ(4 * (int64_t)self->f.page, bytes_retired());
 }
 
-/* The way of the clients in the field: ask for the size, then for the list. */
-TEST_F(retired, client_of_the_field)
+/* Existing clients call twice: they ask for the size, then for the list. */
+TEST_F(retired, two_calls_size_then_list)
 {
 	static const unsigned int commands[] = { 0x4564, 0xc0087801 };
 	int i;
@@ -93,7 +93,7 @@ TEST_F(retired, client_of_the_field)
 	}
 }
 
-TEST_F(retired, argsz_too_small_by_every_amount)
+TEST_F(retired, small_argsz_einval_or_needed_size)
 {
 	const uint32_t need = 8 + 3 * 16;
 	uint32_t argsz;
@@ -119,7 +119,7 @@ TEST_F(retired, argsz_too_small_by_every_amount)
 	expect_three(_metadata, &l, self->f.page);
 }
 
-TEST_F(retired, bad_buffers)
+TEST_F(retired, bad_buffer_efault)
 {
 	char *page = mmap(NULL, 2 * self->f.page, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -132,7 +132,7 @@ TEST_F(retired, bad_buffers)
 	munmap(page + self->f.page, self->f.page);
 	EXPECT_EQ(-1, ioctl(self->f.fd, EGM_RETIRED_PAGES_LIST, page + self->f.page));
 	EXPECT_EQ(EFAULT, errno);
-	/* Room as it says, but the last entry is beyond the mapping. */
+	/* argsz has room for every entry, but the last one is beyond the mapping. */
 	l = (void *)(page + self->f.page - 8 - 2 * 16);
 	l->argsz = 8 + 3 * 16;
 	EXPECT_EQ(-1, ioctl(self->f.fd, EGM_RETIRED_PAGES_LIST, l));
@@ -146,7 +146,7 @@ TEST_F(retired, bad_buffers)
 	munmap(page, self->f.page);
 }
 
-TEST_F(retired, other_commands)
+TEST_F(retired, other_command_enotty)
 {
 	static const unsigned int cmd[] = {
 		0, _IO('E', 99), _IO('E', 101), _IO('F', 100), _IOWR('E', 100, int), ~0U,
@@ -159,7 +159,7 @@ TEST_F(retired, other_commands)
 	}
 }
 
-TEST_F(retired, list_of_a_revoked_file)
+TEST_F(retired, revoked_file_enodev)
 {
 	struct list l;
 
@@ -167,7 +167,7 @@ TEST_F(retired, list_of_a_revoked_file)
 	EXPECT_EQ(ENODEV, get_list(self->f.fd, &l));
 }
 
-TEST_F(retired, poll_tells_of_changes)
+TEST_F(retired, poll_reports_a_change_once)
 {
 	struct pollfd pfd = { .fd = self->f.fd, .events = POLLPRI };
 	struct list l;
@@ -201,7 +201,7 @@ static bool falls_asleep(pid_t pid)
 }
 
 /* Waiting, not asking: poll() looks once more when its time is over. */
-TEST_F(retired, poll_wakes)
+TEST_F(retired, poll_wakes_on_a_report)
 {
 	const int limit = 60000;
 	long start = egm_now_ms();
@@ -230,8 +230,8 @@ static void *inject_many(void *arg)
 	return NULL;
 }
 
-/* Whatever moment a snapshot is of, it is in order and in the region. */
-TEST_F(retired, list_while_pages_go_bad)
+/* Every snapshot of the list is in ascending order and inside the region. */
+TEST_F(retired, list_during_reports_is_in_order)
 {
 	size_t page = self->f.page;
 	pthread_t thread;

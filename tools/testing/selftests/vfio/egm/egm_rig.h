@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a device does by DMA in an address space of iommufd.
+ * A device that does DMA in an address space of iommufd.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -18,7 +18,7 @@ struct rig {
 	uint32_t *bar;
 };
 
-/* What the machine lacks for it, or NULL. */
+/* The reason why this machine has no rig, or NULL. */
 static inline const char *rig_missing(void)
 {
 	char pci[32];
@@ -77,9 +77,9 @@ static inline char *map_beside(struct rig *rig, uint64_t iova)
 }
 
 /*
- * Does the device get the mark 0x5a from @iova? 1 if so, 0 if not, -1 if it does not come to
- * an end. Its buffer has zeroes from @beside before, which is @q, of two pages, for this
- * process.
+ * Does the device read the mark 0x5a from @iova? 1 if so, 0 if not, -1 on a timeout. @q is two
+ * pages of this process, mapped at IOVA @beside. The device's buffer is filled with zeroes from
+ * @q before.
  */
 static inline int device_reads(struct rig *rig, uint64_t beside, uint64_t iova, char *q)
 {

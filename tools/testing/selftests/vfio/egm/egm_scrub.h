@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the tests of zeroing: a region that nobody zeroes ahead, and one that is dirty.
+ * Shared by the tests of zeroing: a region that no worker zeroes ahead, and a dirty region.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -28,11 +28,11 @@ FIXTURE_SETUP(scrub)
 	self->fd = egm_open();
 	ASSERT_LE(0, self->fd);
 	self->size = egm_size(self->fd);
-	/* Last: what fails before this has no teardown. */
+	/* Last: no teardown runs after an assertion that fails above. */
 	egm_set_workers(0);
 }
 
-/* However a test ended, its files are closed by now. */
+/* The kernel has closed the files of the test's process. */
 FIXTURE_TEARDOWN_PARENT(scrub)
 {
 	egm_set_workers(self->workers);
@@ -52,7 +52,7 @@ static inline int leave_pattern(int fd, size_t len)
 	return egm_open();
 }
 
-/* Use a block that nobody owns, and release it: that starts the workers. */
+/* Touch a free block and close the file: its release starts the workers. */
 static inline void start_workers(uint64_t offset)
 {
 	int fd = egm_open();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Zeroing by threads and workers that meet in a block, and by owners who follow each
- * other: never is anything of a previous one seen.
+ * Threads and workers that zero one block concurrently, and owners that follow each other: no
+ * owner reads content of a previous one.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -22,7 +22,7 @@ struct toucher {
 	int wrong;
 };
 
-/* All touch each block at once, each its own byte: zeroed once, no byte is lost. */
+/* Threads touch each block concurrently, each its own byte: no write is lost to zeroing. */
 static void *touch_blocks(void *arg)
 {
 	struct toucher *t = arg;
@@ -68,7 +68,7 @@ static int race_touchers(int fd, size_t len, bool two_mappings)
 	return wrong;
 }
 
-TEST_F(scrub, threads_touch_one_block)
+TEST_F(scrub, threads_touch_one_block_no_write_lost)
 {
 	size_t len = 128 * EGM_BLOCK;
 
@@ -77,7 +77,7 @@ TEST_F(scrub, threads_touch_one_block)
 	EXPECT_EQ(0, race_touchers(self->fd, len, false));
 }
 
-TEST_F(scrub, threads_and_workers_touch_one_block)
+TEST_F(scrub, threads_and_workers_in_one_block_no_write_lost)
 {
 	size_t len = 128 * EGM_BLOCK;
 
@@ -102,7 +102,7 @@ static void *toggle_huge(void *arg)
 }
 
 /* Threads that disagree on whether a block is mapped by a huge entry or by pages. */
-TEST_F(scrub, huge_pages_switched_off_while_faulting)
+TEST_F(scrub, huge_pages_disabled_during_faults)
 {
 	size_t len = 128 * EGM_BLOCK;
 	bool stop = false;
@@ -149,7 +149,7 @@ static void owner(unsigned int seed, long until, uint64_t size)
 	_exit(turns ? 0 : 4);
 }
 
-TEST_F_TIMEOUT(scrub, previous_owner_is_never_seen, 600)
+TEST_F_TIMEOUT(scrub, content_of_previous_owner_is_not_read, 600)
 {
 	long until = egm_now_ms() + 15000;
 	pid_t child[THREADS];
@@ -161,7 +161,7 @@ TEST_F_TIMEOUT(scrub, previous_owner_is_never_seen, 600)
 		if (!child[i])
 			owner(i + 1, until, self->size);
 	}
-	/* Workers come and go meanwhile. */
+	/* Change the number of workers while the owners run. */
 	for (i = 0; egm_now_ms() < until; i++) {
 		egm_set_workers(i % 4);
 		usleep(20000);

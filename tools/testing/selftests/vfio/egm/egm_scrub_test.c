@@ -17,7 +17,7 @@ static int64_t settled_pending(void)
 	return egm_pending();
 }
 
-TEST_F(scrub, off_means_nothing_ahead)
+TEST_F(scrub, no_workers_zero_nothing_ahead)
 {
 	int64_t dirty;
 
@@ -69,7 +69,7 @@ TEST_F(scrub, released_memory_is_zeroed_ahead)
 }
 
 /* A file that used nothing leaves nothing to zero. */
-TEST_F(scrub, release_of_nothing_wakes_nobody)
+TEST_F(scrub, release_of_no_block_starts_no_worker)
 {
 	int64_t dirty;
 
@@ -83,10 +83,10 @@ TEST_F(scrub, release_of_nothing_wakes_nobody)
 }
 
 /*
- * Workers that zero ahead leave that for a thread that waits, wherever it needs them. They zero
- * elsewhere until it waits, and a busy machine lets it wait late: one of ten times must do.
+ * Workers that zero ahead turn to the blocks that a thread waits for. They zero other blocks until
+ * the thread waits, and on a busy machine it waits late. So one of ten attempts must succeed.
  */
-TEST_F(scrub, thread_that_waits_is_served_first)
+TEST_F(scrub, waiting_thread_has_priority)
 {
 	size_t part = self->size / 4 / EGM_BLOCK * EGM_BLOCK;
 	uint64_t at = self->size / EGM_BLOCK * EGM_BLOCK - part;
@@ -103,7 +103,8 @@ TEST_F(scrub, thread_that_waits_is_served_first)
 		elsewhere = before - egm_pending() - part;
 		egm_set_workers(0);
 	}
-	TH_LOG("%lld MiB zeroed meanwhile, beside %zu", (long long)elsewhere >> 20, part >> 20);
+	TH_LOG("workers zeroed %lld MiB while the thread zeroed %zu", (long long)elsewhere >> 20,
+	       part >> 20);
 	EXPECT_GT((int64_t)part / 2, elsewhere);
 }
 
@@ -157,7 +158,7 @@ TEST_F(scrub, bind_zeroes_ahead)
 }
 
 /* The owner's content is not what a worker takes for dirty. */
-TEST_F(scrub, owned_content_is_left_alone)
+TEST_F(scrub, owned_content_is_not_zeroed)
 {
 	size_t len = 64 * EGM_BLOCK, i;
 	char *p = egm_map(self->fd, 0, len);
@@ -177,8 +178,8 @@ TEST_F(scrub, owned_content_is_left_alone)
 	munmap(p, len);
 }
 
-/* What was mapped, but not touched, was given to nobody. */
-TEST_F(scrub, untouched_memory_stays_zero)
+/* Blocks that were mapped, but not touched, stay zero when they are freed. */
+TEST_F(scrub, untouched_block_is_freed_as_zero)
 {
 	int64_t huge = egm_pmd_size();
 	size_t size = egm_size(self->fd);
@@ -244,7 +245,7 @@ TEST_F(scrub, kill_ends_zeroing)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_GT(whole / 2, killed);
 	EXPECT_LT(0, egm_pending());
-	/* What was begun is finished by the next. */
+	/* The next mapping zeroes the rest. */
 	EXPECT_LE(0, time_to_map_dma(self->fd, self->size));
 	EXPECT_EQ(0, egm_pending());
 }
@@ -275,8 +276,8 @@ TEST_F(scrub, removal_ends_zeroing)
 	EXPECT_EQ(0, egm_map_errno(self->fd, 0, EGM_BLOCK, MAP_SHARED));
 }
 
-/* A thread that zeroes on its own account gives up when the driver goes. */
-TEST_F(scrub, removal_while_a_dma_mapping_zeroes)
+/* A thread that zeroes for a DMA mapping returns ENODEV when the driver is unbound. */
+TEST_F(scrub, removal_ends_zeroing_for_dma)
 {
 	long whole, start, gave_up;
 	int64_t dirty;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GPUs bound and unbound while processes open, map, touch, fork, pass and close, and
- * what is left in the slab caches after that.
+ * GPUs bound and unbound while processes open, map, touch, fork, pass and close. No slab cache
+ * may grow with the number of cycles.
  *
- * EGM_CYCLES in the environment: how often (200).
+ * EGM_CYCLES in the environment: the number of cycles (200).
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -30,7 +30,7 @@ struct region {
 	int gpus;
 };
 
-/* One random step of a user who does not care whether the region is there: was it? */
+/* One random step of a process that tolerates a region that is not bound; true if it was bound. */
 static bool user_step(const char *node, unsigned int *seed)
 {
 	size_t len = (1 + rand_r(seed) % 3) * EGM_BLOCK;
@@ -110,13 +110,13 @@ static void churn(struct region *r, unsigned int seed, int cycles)
 	_exit(0);
 }
 
-/* What debug facilities keep for themselves, in pools that follow the load. */
+/* Caches of debug facilities, whose pools grow with the load. */
 static bool is_debug_cache(const char *name)
 {
 	return !strncmp(name, "debug_objects", 13) || !strncmp(name, "kmemleak_", 9);
 }
 
-/* Let go of what is kept only because there is room for it. */
+/* Shrink caches: drop clean page cache, dentries, inodes and empty slabs. */
 static void give_back(void)
 {
 	char path[PATH_MAX];
@@ -151,9 +151,9 @@ static int read_slabinfo(struct cache *caches)
 }
 
 /*
- * Active objects of every slab cache, the fewest of several looks: a dentry that was
- * used is spared once, its parent comes after it, and what is freed by RCU counts until
- * a grace period is over. What leaked is there in every look.
+ * Active objects of every slab cache, the fewest of several samples: the shrinker spares a used
+ * dentry once, frees its parent afterwards, and an object that is freed by RCU counts until a
+ * grace period is over. A leaked object is in every sample.
  */
 static int slab_objects(struct cache *caches)
 {
@@ -253,7 +253,7 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 	for (i = 0; i < regions; i++)
 		waitpid(churners[i], &status, 0);
 	for (i = 0; i < WORKERS; i++) {
-		/* Nobody may have died of anything but this. */
+		/* Every user must live until this kill. */
 		EXPECT_EQ(0, waitpid(users[i], &status, WNOHANG));
 		kill(users[i], SIGKILL);
 		waitpid(users[i], &status, 0);

@@ -57,7 +57,7 @@ static bool is_listed(long number, const char *list)
 }
 
 /* Not the PXM, which no node need have for its number. */
-TEST_F(sysfs, numa_node_is_the_kernels)
+TEST_F(sysfs, numa_node_is_possible)
 {
 	char possible[256], *end;
 	long node;
@@ -83,7 +83,7 @@ TEST_F(sysfs, every_gpu_has_a_link_to_itself)
 	}
 }
 
-TEST_F(sysfs, follows_gpus_as_they_come_and_go)
+TEST_F(sysfs, gpu_links_follow_bind_and_unbind)
 {
 	char now[EGM_MAX_GPUS][32];
 
@@ -99,7 +99,7 @@ TEST_F(sysfs, follows_gpus_as_they_come_and_go)
 	EXPECT_TRUE(egm_exists(egm_attr(self->gpu[0])));
 }
 
-TEST_F(sysfs, gone_while_a_reader_has_it_open)
+TEST_F(sysfs, read_of_a_removed_attribute_enodev)
 {
 	int size = open(egm_attr("egm_size"), O_RDONLY);
 	int gpus = open(egm_attr("gpu_devices"), O_RDONLY);
@@ -117,7 +117,7 @@ TEST_F(sysfs, gone_while_a_reader_has_it_open)
 	EXPECT_TRUE(egm_exists(egm_attr(self->gpu[0])));
 }
 
-/* Readers in a loop while the device comes and goes. */
+/* A child reads in a loop while the device is bound and unbound. */
 TEST_F(sysfs, readers_during_bind_and_unbind)
 {
 	char now[EGM_MAX_GPUS][32], target[PATH_MAX];

@@ -27,12 +27,12 @@ static inline void egm_on_signal(int sig, siginfo_t *info, void *context)
 	/* The early notice of a bad page has nothing to do with an access. */
 	if (egm_touch_back && info->si_code != BUS_MCEERR_AO)
 		siglongjmp(*egm_touch_back, 1);
-	/* Of an access that no test makes: it comes again, and ends the program. */
+	/* Not an access of egm_touch(): the access is repeated, and its signal ends the program. */
 	if (info->si_code != BUS_MCEERR_AO && info->si_code != BUS_MCEERR_AR)
 		signal(sig, SIG_DFL);
 }
 
-/* Note SIGBUS from here on, until @old is put back with sigaction(). */
+/* Record SIGBUS, until the caller restores @old with sigaction(). */
 static inline void egm_note_bus(struct sigaction *old)
 {
 	struct sigaction action = { .sa_sigaction = egm_on_signal, .sa_flags = SA_SIGINFO };

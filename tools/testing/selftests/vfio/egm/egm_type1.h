@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VFIO type1: containers, groups, and what is mapped for DMA in them.
+ * VFIO type1: containers, groups, and DMA mappings in them.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

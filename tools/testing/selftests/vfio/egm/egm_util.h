@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the EGM selftests: open a region, map it, look at what is in it.
+ * Shared by the EGM selftests: open a region, map it, read its content.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -24,7 +24,7 @@
 /* The largest PMD entry of any page size. */
 #define EGM_HUGE_MAX	(512UL << 20)
 
-/* The region under test: EGM_NODE in the environment, or that of PXM 4. */
+/* The region under test: EGM_NODE in the environment, or /dev/egm4. */
 static inline const char *egm_node(void)
 {
 	const char *node = getenv("EGM_NODE");
@@ -136,13 +136,13 @@ static inline long egm_field(const char *path, const char *key)
 	return value;
 }
 
-/* KiB of this process's page tables, -1 if nobody says. */
+/* KiB of this process's page tables, -1 if unknown. */
 static inline long egm_page_tables(void)
 {
 	return egm_field("/proc/self/status", "VmPTE:");
 }
 
-/* What a PMD entry maps: a page of page table entries. */
+/* Bytes that a PMD entry maps: one page of page table entries. */
 static inline size_t egm_pmd_size(void)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

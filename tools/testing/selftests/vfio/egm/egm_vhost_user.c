@@ -7,9 +7,9 @@
  * "from-zero" all of the file before it is mapped too, as DPDK, SPDK and older versions of
  * QEMU's own library do.
  *
- * What a program such as virtiofsd does with a guest's RAM. Prints a line when it has
- * mapped, and one when it has looked, for each line on its standard input; keeps the
- * descriptors and mappings until that ends, also when the front end is gone.
+ * It maps a guest's RAM as virtiofsd does, and prints a line when it has mapped. For each line
+ * on its standard input it searches the memory and prints the result. It holds descriptors and
+ * mappings until its input ends, also after the front end has closed the connection.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 	}
 	while (poll(pfd, 2, -1) > 0) {
 		if (pfd[1].revents && !serve(pfd[1].fd)) {
-			printf("vhost-user: the front end is gone\n");
+			printf("vhost-user: the front end has closed the connection\n");
 			close(pfd[1].fd);
 			pfd[1].fd = -1;
 		}

@@ -2,9 +2,9 @@
 /*
  * /dev/egm_posted: for benchmarks only, not for use.
  *
- * A range of memory that the kernel does not manage, handed out the plain way: open()
- * zeroes all of it in one thread, mmap() fills the page tables of all that is asked
- * for. Nobody owns anything; two files see the same bytes.
+ * The posted driver's way to map memory that the kernel does not manage: open() zeroes all of
+ * it in one thread, mmap() fills the page tables of the whole mapping. Memory has no owner:
+ * two files map the same bytes.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -118,6 +118,6 @@ static void __exit posted_exit(void)
 }
 module_exit(posted_exit);
 
-MODULE_DESCRIPTION("Memory handed out the plain way, for benchmarks only");
+MODULE_DESCRIPTION("Memory that open() zeroes and mmap() populates, for benchmarks only");
 MODULE_AUTHOR("The nvgrace-egm authors");
 MODULE_LICENSE("GPL");

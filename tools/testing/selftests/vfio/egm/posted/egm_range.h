@@ -32,7 +32,7 @@ static int __init range_check(void)
 		return -EINVAL;
 	}
 
-	/* It would be zeroed under whoever uses it. */
+	/* open() would zero memory that the kernel uses. */
 	if (region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT) {
 		pr_err("%#llx bytes at %#llx hold System RAM\n", size, base);
