@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Guests that go on while a script does something else: source it after host.sh.
+# Guests that run in the background of a script: source it after host.sh.
 
-# start_guest NAME WORDS... - egm-guest WORDS, which looks at the environment; $guest is
-# QEMU's pid. /tmp/NAME has what QEMU and the guest say, /tmp/NAME.in is typed at the guest.
+# start_guest NAME WORDS... - start egm-guest WORDS, with this script's environment; $guest is
+# QEMU's pid. /tmp/NAME is the output of QEMU and the guest, /tmp/NAME.in the guest's input.
 start_guest() {
 	guest_name=$1
 	shift
@@ -16,7 +16,7 @@ start_guest() {
 }
 
 # start_monitored NAME WORDS... - start_guest, with a QEMU Machine Protocol (QMP) monitor.
-# /tmp/NAME.qmp has all that the monitor says, events among it; /tmp/NAME.qmp.in is read by it.
+# The monitor writes answers and events to /tmp/NAME.qmp, and reads /tmp/NAME.qmp.in.
 start_monitored() {
 	rm -f "/tmp/$1.qmp" "/tmp/$1.qmp.in"
 	mkfifo "/tmp/$1.qmp.in"
@@ -55,7 +55,7 @@ qmp() {
 # qmp_field NAME COMMAND KEY - a number or a word of the answer
 qmp_field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
 
-# migration_ended NAME - has it, well or not?
+# migration_ended NAME - has the migration completed, failed or been cancelled?
 migration_ended() { qmp_field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
 
 # hmp NAME COMMAND - a command of the monitor for humans: print its text; true if that is no error
@@ -73,10 +73,10 @@ hmp() {
 tell() { echo "$2" 1<>"/tmp/$1.in"; }
 alive() { kill -0 "$1" 2>/dev/null; }
 
-# says NAME PATTERN [COUNT] - has it been said, so often?
+# says NAME PATTERN [COUNT] - does the output have COUNT lines (1) that match?
 says() { [ "$(grep -ac "$2" "/tmp/$1")" -ge "${3:-1}" ]; }
 
-# wait_says NAME PATTERN [COUNT] - it is said within $patience seconds, and before QEMU is gone
+# wait_says NAME PATTERN [COUNT] - wait $patience seconds, while QEMU lives, until it says so
 patience=300
 wait_says() {
 	left=$patience
@@ -93,14 +93,14 @@ wait_says() {
 guest_pid() { echo "$guest"; }
 guest_gone() { ! alive "$guest"; }
 
-# end_guest NAME - type a line, which is what it waits for; its status
+# end_guest NAME - type the line that the guest waits for; return QEMU's status
 end_guest() {
 	tell "$1" off
 	wait_until 60 guest_gone || kill -9 "$guest"
 	wait "$guest"
 }
 
-# kill_guest - at once
+# kill_guest - kill QEMU by SIGKILL
 kill_guest() {
 	kill -9 "$guest" 2>/dev/null
 	wait "$guest" 2>/dev/null

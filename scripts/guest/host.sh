@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# What tests, demo and benchmark ask of the emulated host: source it. NODE is egm4 and
-# the like. Each that decides something prints what it has seen.
+# Functions of tests, demo and benchmark in the emulated host: source it. NODE is egm4 or
+# another node's name. A function that decides prints the values that it compares.
 
 # wait_until SECONDS COMMAND... - true as soon as the command is
 wait_until() {
@@ -17,14 +17,14 @@ wait_until() {
 
 page_kib() { sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1; }
 
-# Since boot; the console's verdict comes only after all tests. Data races are judged
-# there alone, by whose they are.
+# The kernel has logged no warning since boot. scripts/vm reads the console after all tests; it
+# alone judges data races, by the code that they are in.
 kernel_is_quiet() {
 	! dmesg | grep -v 'BUG: KCSAN' |
 		grep -E 'WARNING|BUG|Call trace|Oops|KASAN|UBSAN|blocked for more'
 }
 
-# said GPU PATTERN - did the kernel log say this of the GPU?
+# said GPU PATTERN - did the kernel log a reason like this for a GPU without EGM?
 said() { dmesg | grep "$1: .*no EGM" | tee /dev/stderr | grep -q "$2"; }
 said_nothing() { ! dmesg | grep -q "$1: .*no EGM"; }
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")"; }
@@ -55,13 +55,13 @@ base_of() { sed -n "s/^ *\([0-9a-f]*\)-.* : $1\$/0x\1/p" /proc/iomem | grep .; }
 # zeroed NODE - is nothing left to zero?
 zeroed() { [ "$(cat "/sys/class/egm/$1/scrub_pending")" = 0 ]; }
 
-# not_there NODE TEXT [OFFSET LEN] - it was looked for and not found: 2 is "cannot look"
+# not_there NODE TEXT [OFFSET LEN] - TEXT is not in the memory: status 2 is an error
 not_there() {
 	/egm/tests/egm_poke "/dev/$1" find "$2" "${3:-0}" "${4:-0}"
 	[ $? = 1 ]
 }
 
-# busy NODE OFFSET LEN - that memory is refused because somebody has it
+# busy NODE OFFSET LEN - mapping that memory fails with EBUSY
 busy() {
 	/egm/tests/egm_poke "/dev/$1" zero "$2" "$3" >/tmp/busy 2>&1
 	cat /tmp/busy
@@ -77,14 +77,14 @@ list_is() {
 	[ "$got" = "$(printf '%s\n' "$@")" ]
 }
 
-# forget_bad_pages NODE - unbind it, have the driver forget the pages that went bad, bind it
+# forget_bad_pages NODE - unbind it, clear the list of bad pages (egm_forget.ko), bind it
 forget_bad_pages() {
 	egm_unbind "$1" && ! insmod /egm/tests/egm_forget.ko 2>/dev/null && egm_bind "$1" &&
 		list_is "$1"
 }
 
-# stage2_kib LEVEL FILE - how much of a guest's RAM entries of that level map, by its
-# stage2_page_tables. Lines are "0xSTART-0xEND SIZE LEVEL FLAGS..."; one that maps nothing
+# stage2_kib LEVEL FILE - KiB of a guest's RAM that entries of LEVEL map, in FILE, a copy of
+# stage2_page_tables. Lines are "0xSTART-0xEND SIZE LEVEL FLAGS..."; a line of an unmapped range
 # has "F" or no flags.
 stage2_kib() {
 	awk -v level="$1" '

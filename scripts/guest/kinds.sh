@@ -20,7 +20,7 @@ file_of() {
 	esac
 }
 
-# node_of KIND - the NUMA node that its memory is near to
+# node_of KIND - the NUMA node of the kind's memory
 node_of() {
 	case $1 in
 	egm) cat /sys/class/egm/egm4/numa_node ;;
@@ -29,7 +29,7 @@ node_of() {
 	esac
 }
 
-# have_dax - the memory of egm5 becomes a device of device-dax
+# have_dax - make a device of device-dax of the memory of egm5
 have_dax() {
 	dax_base=$(base_of egm5) && dax_size=$(cat /sys/class/egm/egm5/egm_size) || return 1
 	dax_node=$(cat /sys/class/egm/egm5/numa_node)
@@ -38,10 +38,10 @@ have_dax() {
 		wait_until 10 test -c /dev/dax0.0
 }
 
-# have_no_dax - and egm5 is back
+# have_no_dax - remove it and bind egm5 again
 have_no_dax() { rmmod egm_dax && egm_bind egm5; }
 
-# have_huge PAGES SIZE - so many huge pages of 2 MiB, and a file of that size
+# have_huge PAGES SIZE - allocate PAGES huge pages of 2 MiB, and make a file of SIZE
 have_huge() {
 	echo "$1" >$pool/nr_hugepages
 	cat $pool/nr_hugepages
@@ -50,14 +50,14 @@ have_huge() {
 		truncate -s "$2" /tmp/huge/memory
 }
 
-# have_no_huge
+# have_no_huge - remove the file and free the huge pages
 have_no_huge() { rm /tmp/huge/memory && umount /tmp/huge && echo 0 >$pool/nr_hugepages; }
 
 # Rows of the table are "name",EGM,device-dax,hugetlbfs,"why".
-# table_names - those of all rows
+# table_names - the names of all rows
 table_names() { sed -n '2,$s/^"\([^"]*\)".*/\1/p' $table; }
 
-# table_cells NAME - what the table says of a row, for all kinds
+# table_cells NAME - the row's results in the table, for all kinds
 table_cells() {
 	awk -v name="\"$1\"," 'index($0, name) == 1 {
 		cells = substr($0, length(name) + 1)
@@ -66,14 +66,14 @@ table_cells() {
 	}' $table
 }
 
-# saw KIND NAME RESULT... - note it for row()
+# saw KIND NAME RESULT... - record a result for row()
 saw() {
 	saw_kind=$1 saw_name=$2
 	shift 2
 	printf '%s\t%s\n' "$saw_name" "$*" >>"/tmp/saw.$saw_kind"
 }
 
-# seen_cells NAME - what was seen, for all kinds
+# seen_cells NAME - the row's recorded results, for all kinds
 seen_cells() {
 	for kind in $kinds; do
 		awk -F '\t' -v name="$1" '$1 == name { seen = $2 }
@@ -82,7 +82,7 @@ seen_cells() {
 	done
 }
 
-# row NAME - does the table say what was seen, of all kinds?
+# row NAME - does the table have the recorded results, for all kinds?
 row() {
 	row_seen=$(seen_cells "$1") row_table=$(table_cells "$1")
 	echo "seen:  $row_seen"
@@ -90,7 +90,7 @@ row() {
 	[ "$row_seen" = "$row_table" ]
 }
 
-# rows_are_table - has the table each row of /tmp/rows and no other, each once?
+# rows_are_table - were exactly the rows of /tmp/rows run, each once?
 rows_are_table() {
 	cut -f 1 /tmp/saw.* | sort -u >/tmp/rows.run
 	sort /tmp/rows >/tmp/rows.table

@@ -4,15 +4,15 @@
 # Test Anything Protocol for the tests in tests/: source it, then
 #
 #	plan 2
-#	check "what must hold" command that says whether it does
-#	selftest "what a kselftest looks at" egm_mmap_test
+#	check "egm4 has a node" test -e /dev/egm4
+#	selftest "mmap of the region" egm_mmap_test
 #	done_testing
 
 tap_n=0 tap_failed=0
 
 plan() { echo "TAP version 13"; echo "1..$1"; }
 
-# result WHAT STATUS - of what has printed to /tmp/tap.out
+# result NAME STATUS - print a result; /tmp/tap.out is the output of its command
 result() {
 	tap_n=$((tap_n + 1))
 	if [ "$2" = 0 ]; then
@@ -31,14 +31,14 @@ check() {
 	result "$tap_what" $?
 }
 
-# skip WHAT WHY
+# skip NAME REASON
 skip() {
 	tap_n=$((tap_n + 1))
 	echo "ok $tap_n $1 # SKIP $2"
 }
 
-# selftest WHAT NAME [WORDS...] - a kselftest as one result. It ends with 0 whatever it
-# has skipped: some of it is said, all of it is a failure.
+# selftest NAME PROGRAM [WORDS...] - a kselftest as one result. A kselftest exits with 0 if it
+# skips tests: the result is SKIP if it skipped some, and "not ok" if it skipped all.
 selftest() {
 	tap_what=$1 tap_test=/egm/tests/$2
 	shift 2

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Shared by the scripts in scripts/: where things are, how to speak, how to
-# run something long. Source it, do not run it.
+# Shared by the scripts in scripts/: paths, messages, long commands, kbuild. Source it, do not
+# run it.
 
 set -euo pipefail
 export LC_ALL=C
@@ -22,8 +22,8 @@ say()  { printf '==> %s\n' "$*"; }
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die()  { warn "$@"; exit 1; }
 
-# use_tree - for the rest of this script no mutant comes into build/tree, and none is there;
-# what scripts/mutants runs wants its mutant
+# use_tree - until this script ends, scripts/mutants does not put a broken driver into build/tree.
+# A script that scripts/mutants runs does not call for that.
 use_tree() {
 	local lock
 
@@ -34,17 +34,16 @@ use_tree() {
 		die "scripts/mutants has a broken driver in build/tree: wait for its end"
 }
 
-# quietly LOG TEXT COMMAND... - run COMMAND with its output in LOG, a dot every
-# ten seconds so that nobody takes a kernel build for a hang; on failure show
-# the end of LOG.
+# quietly LOG TEXT COMMAND... - run COMMAND with its output in LOG. Print a dot every ten seconds,
+# which tells a long build from a hang. On failure print the end of LOG.
 quietly() {
 	local log=$1 text=$2 start=$SECONDS ticker dots rc
 
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	printf '==> %s ' "$text"
-	# It ends with the last writer of its pipe, which is this script, however that goes;
-	# a sleep would outlive it, and keep whoever reads the script's output waiting.
+	# The process that prints dots ends when this script closes the pipe or dies. A sleep
+	# would outlive the script, and hold its output open.
 	exec {ticker}> >(while read -rt 10 || [ $? -gt 128 ]; do printf .; done)
 	dots=$!
 	# Not in the background, where Ctrl-C would not end it.
@@ -78,13 +77,13 @@ cross_make() {
 	make "${words[@]}" "$@"
 }
 
-# survives FRAGMENT CONFIG BUT - CONFIG has each line of FRAGMENT, but those that match BUT
+# survives FRAGMENT CONFIG BUT - CONFIG has each line of FRAGMENT that does not match BUT
 survives() {
 	local line
 
 	sed -nE '/^(# )?CONFIG_.*(=| is not set$)/p' "$1" | sed -E "/$3/d" | while read -r line; do
 		case $line in
-		# What it depends on can be absent, and the option with it.
+		# The option is absent if a dependency is.
 		'# '*) grep -q "^$(echo "$line" | cut -d ' ' -f 2)=" "$2" || continue ;;
 		*) if grep -qxF "$line" "$2"; then continue; fi ;;
 		esac
@@ -94,8 +93,8 @@ survives() {
 }
 
 # configure_kernel OUT FRAGMENT BUT MAKE... - tinyconfig plus the fragment in OUT, by
-# MAKE...; a line of it that does not survive is an error, not a kernel that silently tests
-# less, unless it matches BUT.
+# MAKE.... It is an error if olddefconfig drops a line that does not match BUT: the kernel would
+# silently test less.
 configure_kernel() {
 	local out=$1
 
@@ -104,7 +103,7 @@ configure_kernel() {
 	add_fragment "$@"
 }
 
-# add_fragment OUT FRAGMENT BUT MAKE... - the same, on what OUT has already
+# add_fragment OUT FRAGMENT BUT MAKE... - add the fragment to the configuration in OUT
 add_fragment() {
 	local out=$1 fragment=$2 but=$3
 
@@ -137,7 +136,7 @@ unpack_kernel() {
 	rm -rf "$work"/{deb,pkg}
 }
 
-# compile_fragment HOW FILE... - scripts/config/FILE..., and what is ours as HOW, m or y
+# compile_fragment HOW FILE... - print scripts/config/FILE..., and our options as HOW, m or y
 compile_fragment() {
 	local how=$1 f
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What scripts/bench measured: the samples, the tables, and the targets."""
+"""Measurements of scripts/bench: the samples, the tables, and the targets."""
 
 import json
 import statistics
@@ -48,7 +48,7 @@ SHARED = (("wait-alone", "map", "512 MiB mapped for DMA, which zeroes them"),
 
 
 class Results:
-    """What the emulated hosts said."""
+    """The samples that the emulated hosts printed."""
 
     def __init__(self):
         self.machine = {}
@@ -96,7 +96,7 @@ class Results:
     def ratio(self, one, other):
         """
         The median of the rounds' ratios, or None: both values of a ratio were measured
-        close together, and a machine that changes its speed meanwhile changes both.
+        close together, so that a change of the machine's speed changes both.
         """
         if not self.has(*one) or not self.has(*other):
             return None
@@ -118,7 +118,7 @@ def show(value, unit):
 
 
 def extrapolate(results):
-    """What open() of the plain way would take for a whole socket."""
+    """The time of open() of egm_posted for the memory of a whole socket."""
     took = results.median("posted-4g", "open")
     return None if took is None else took * WHOLE_GIB / POSTED_GIB
 
@@ -161,7 +161,7 @@ def dma_whole(results):
 
 
 def dma_table(results):
-    """Rows of what is mapped for DMA."""
+    """Rows of the table of DMA mappings."""
     kinds = [kind for kind, _ in DMA_KINDS]
     rows = ["", "| for DMA | " + " | ".join(name for _, name in DMA_KINDS) + " |",
             "| --- |" + " --- |" * len(kinds)]
@@ -188,7 +188,7 @@ def share_table(results):
 
 
 def share_targets(results):
-    """Nobody waits for another."""
+    """Targets: no process waits for another one."""
     def worst(what, *cases):
         ratios = [results.ratio((c, what), ("stall-alone", what)) for c in cases]
         return None if None in ratios else max(ratios)
@@ -330,7 +330,7 @@ def targets(results):
 
 
 def beside(results):
-    """What must be known to read the touch targets."""
+    """Ratios that are needed to read the touch targets."""
     ratio = results.ratio(("on-demand", "first_touch_zeroed"), ("hugetlb", "second_touch"))
     touch = results.ratio(("on-demand", "first_touch"), ("memset", "memset"))
     parts = results.total(("memset", "memset"), ("memset", "second_touch"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Child processes that do not outlive whoever started them."""
+"""Child processes that do not outlive their parent."""
 
 import ctypes
 import signal

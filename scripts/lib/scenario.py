@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an emulated Grace host is made of, as data.
+"""The hardware of an emulated Grace host, as data.
 
 A scenario is a JSON file:
 
@@ -59,7 +59,7 @@ def number(value):
 
 
 def check(name, where, part):
-    """A name that nobody reads is a mistake."""
+    """An unknown name is an error."""
     unknown = set(part) - KNOWN[where]
     if unknown:
         sys.exit(f"vm: scenario {name}: unknown {sorted(unknown)} in {where}")

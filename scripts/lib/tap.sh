@@ -4,14 +4,14 @@
 # Test Anything Protocol for the tests of the build machine: source it after
 # common.sh, with the plan still to be printed.
 #
-# $WORK is a folder that goes with the script; $WORK/out has what the command of the
-# present result() has printed so far.
+# $WORK is a folder that is removed when the script ends; $WORK/out is the output of the
+# command that result() runs.
 
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 n=0 failed=0
 
-# result WHAT COMMAND... - does it hold?
+# result NAME COMMAND... - a result: "ok" if COMMAND succeeds
 result() {
 	local what=$1
 
@@ -26,11 +26,11 @@ result() {
 	fi
 }
 
-# skip WHAT WHY - a result that there is none of
+# skip NAME REASON - a result that is skipped
 skip() {
 	n=$((n + 1))
 	echo "ok $n $1 # SKIP $2"
 }
 
-# Ends the script, with what the results say.
+# End the script, with status 1 if a result failed.
 done_testing() { exit $((failed > 0)); }

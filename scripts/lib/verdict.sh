@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Results for a reader, one a line: source it after common.sh, with $log a folder and the
-# script's arguments. What a command says is in $log/out, and printed if it failed.
+# script's arguments. $log/out is the output of a command, which is printed if it failed.
 
 : "${log:?}"
 passed=0 failed=0 hits=0
@@ -23,7 +23,7 @@ verdict() {
 	fi
 }
 
-# picked NAME - is it, or how it begins, one of the arguments; or are there none?
+# picked NAME - does NAME begin with one of the arguments, or are there no arguments?
 picked() {
 	local n
 
@@ -34,7 +34,7 @@ picked() {
 	return 1
 }
 
-# end_verdicts - the plain count; the script's end
+# end_verdicts - print the plain count and end the script
 end_verdicts() {
 	[ ${#names[@]} -eq 0 ] || [ "$hits" -gt 0 ] ||
 		{ echo "  nothing is named ${names[*]}"; failed=$((failed + 1)); }

@@ -4,36 +4,35 @@
  * of one page, two files that map it for the CPU and for devices, a worker, a removal,
  * a page that goes bad.
  *
- * Names are those of the driver; each step is what the driver does at once, and no more.
- * What is to hold is asserted where it matters:
+ * The model has the names of the driver. A step of the model is an atomic step of the driver.
+ * Assertions in the model say:
  *
- *   owner	memory is touched through its owner's file alone, by the CPU and by
- *		devices
- *   clean	what a file finds is zero, or its own
- *   quiet	nobody zeroes what somebody has mapped, devices included
- *   revoked	after egm_region_revoke() nothing is mapped, but for an mmap in the
- *		middle of filling, which ends with nothing mapped, and but for type1,
+ *   owner	the CPU and devices touch memory only through the file that owns it
+ *   clean	a file reads zeroes, or its own data
+ *   quiet	no thread zeroes a block that the CPU or a device maps
+ *   revoked	after egm_region_revoke() no entry maps the block. An mmap that fills its
+ *		page tables is an exception until it has zapped them, and so is type1,
  *		which has no revocation and holds the file
- *   blocked	after the poison worker nothing maps the page while its owner lives,
- *		but for such an mmap
- *   whole	nothing is blocked for an owner that it did not go bad under
+ *   blocked	after the poison worker no entry maps the page while its owner lives,
+ *		with the exception of such an mmap
+ *   whole	a page is blocked only for the owner under which it went bad
  *
- * and spin's own search for states in which nobody can go on finds lost wake-ups.
- * Without one of the safeguards (-DWITHOUT_...) one of them must fail: scripts/tests/model.
- * Memory is sequentially consistent here; the litmus tests beside this file have the barriers.
+ * spin itself searches for deadlocks, which finds lost wake-ups. scripts/tests/model removes
+ * each safeguard (-DWITHOUT_...) and expects a violation. Memory is sequentially consistent
+ * here; the litmus tests in this folder check the barriers.
  */
 
 #define FILES	2
-#define NOBODY	0
-#define BEFORE	3		/* whoever had the memory before the kernel was booted */
+#define NO_FILE	0
+#define BEFORE	3		/* the owner of the memory before this kernel booted */
 
-byte owner = NOBODY;		/* egm_owner_map, of the block */
+byte owner = NO_FILE;		/* egm_owner_map, of the block */
 bool revoked, stopped;		/* egm_region.revoked, egm_scrub.stopped */
 mtype = { STALE, BUSY, ZERO, USED };
 mtype state = STALE;		/* egm_scrub, of the block */
 bool blocked, listed;		/* egm_retired, of the page */
 bool unmap;			/* reported, and not yet zapped */
-byte mem = BEFORE;		/* who wrote the page last, 0 for zero */
+byte mem = BEFORE;		/* the last writer of the page, 0 for zero */
 
 /* By file, from 1. */
 bool vma[FILES + 1];		/* can be found through the region's address_space */
@@ -50,7 +49,7 @@ byte users = FILES;
 
 bool dma_lock;			/* egm_region.dma_lock */
 
-/* egm_region.srcu: files that are in a section, and those that a grace period waits for */
+/* egm_region.srcu: files in a read-side section, and files that a grace period waits for */
 bool section[FILES + 1];
 #define REVOKE	0
 #define POISON	(FILES + 1)
@@ -111,7 +110,7 @@ inline scrub_range(ok)
 	:: state == USED -> ok = true; break
 	:: state == ZERO ->
 #ifndef WITHOUT_USED
-		/* Not at once with the look: only the owner's threads take it from there. */
+		/* A step of its own after the test: only the owner's threads change ZERO to USED. */
 		state = USED;
 #endif
 		ok = true; break
@@ -158,7 +157,7 @@ inline reserve(me, ok)
 #ifdef WITHOUT_OWNER
 		ok = !revoked;
 #else
-		ok = !revoked && (owner == NOBODY || owner == me);
+		ok = !revoked && (owner == NO_FILE || owner == me);
 #endif
 #ifndef WITHOUT_OWNER
 		assert(!ok || owner == me || !blocked);	/* whole */
@@ -176,7 +175,7 @@ inline map(me, ok)
 		if
 		/* On demand. */
 		:: vma[me] = true
-		/* At once, if it is zero: egm_scrub_use_zero(). */
+		/* In mmap, if the block is zero: egm_scrub_use_zero(). */
 		:: !blocked && (state == ZERO || state == USED) ->
 			state = USED;
 			atomic { vma[me] = true; filling[me] = true };
@@ -257,13 +256,13 @@ inline mark_stale()
 inline release(me)
 {
 #ifdef WITHOUT_STALE_FIRST
-	owner = (owner == me -> NOBODY : owner);
+	owner = (owner == me -> NO_FILE : owner);
 	atomic { mark_stale() }
 #else
 	atomic {
 		if
 		:: owner == me ->
-			owner = NOBODY;
+			owner = NO_FILE;
 			listed = listed || blocked;
 			blocked = false;
 			unmap = false;
@@ -323,7 +322,7 @@ proctype file(byte me)
 		:: else
 		fi;
 		atomic { iommufd[me] = false; type1[me] = false };
-		/* Keep the blocks, or be another file from now on. */
+		/* Keep the blocks, or become another file. */
 		if
 		:: true
 		:: release(me)
@@ -371,7 +370,7 @@ proctype poison()
 			unmap = true
 #else
 			if
-			:: owner != NOBODY -> blocked = true; unmap = true
+			:: owner != NO_FILE -> blocked = true; unmap = true
 			:: else -> listed = true
 			fi
 #endif
@@ -390,7 +389,7 @@ proctype poison()
 	fi
 }
 
-/* Looks at any time, as every state of the others has it among its successors. */
+/* The monitor can run after every step of the other processes, and so checks each state. */
 proctype monitor()
 {
 end:	do

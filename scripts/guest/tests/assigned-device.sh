@@ -20,7 +20,7 @@ dma_again() { tell "$1" dma; dma_right "$1" "$2"; }
 
 reset() { hmp "$1" system_reset && dma_right "$1" "$2"; }
 
-# replug NAME WORDS - the device goes, and comes back
+# replug NAME WORDS COUNT - hot-unplug the device, plug it again; DMA is right for the COUNT-th time
 replug() {
 	hmp "$1" 'device_del dev0' || return 1
 	sleep 10
@@ -36,18 +36,18 @@ replug() {
 	return 1
 }
 
-# whole NAME PLUG - what is asked of iommufd and of type1
+# whole NAME PLUG - the checks of iommufd and of type1; PLUG is more words for device_add
 whole() {
 	start "$1" dma egm4=256M egm5=256M
 	check "$1: DMA all over the RAM on two regions" dma_right "$1" 1
-	check "$1: the memory is somebody's" busy egm4 0 0x200000
+	check "$1: another file cannot map the memory: EBUSY" busy egm4 0 0x200000
 	check "$1: DMA after system_reset" reset "$1" 2
 	check "$1: DMA after hot-unplug and hot-plug" replug "$1" "$2" 3
-	check "$1: the guest ends" end_guest "$1"
+	check "$1: the guest powers off and QEMU exits with 0" end_guest "$1"
 	start "$1" dma egm4=256M
 	check "$1: DMA all over the RAM on one region" dma_right "$1" 1
 	kill_guest
-	check "$1: a killed guest leaves zeroes" /egm/tests/egm_poke /dev/egm4 zero 0 0
+	check "$1: the region is zero after QEMU is killed" /egm/tests/egm_poke /dev/egm4 zero 0 0
 }
 
 whole iommufd ,iommufd=iommufd0
@@ -63,19 +63,19 @@ guest=$first
 end_guest first
 
 QEMU=10.0 start old dma egm4=256M
-check "QEMU 10.0, which maps by address, does DMA through iommufd" dma_right old 1
-check "and ends" end_guest old
+check "the guest of QEMU 10.0, which maps by address, does DMA through iommufd" dma_right old 1
+check "the guest of QEMU 10.0 powers off" end_guest old
 
-# Unbinding takes the region from guest and device, at once.
+# Unbind zaps the mappings of the guest and of the device.
 start loop dmaloop egm4=256M
 check "a guest does DMA without end" dma_right loop 2
 egm_unbind egm4
-check "unbinding does not wait for it" nodes_are egm5
+check "unbind does not wait for the guest" nodes_are egm5
 noticed() { guest_gone || grep -aqi 'kvm run failed\|bad address' /tmp/loop; }
-check "the guest stops" wait_until 60 noticed
+check "QEMU exits or the guest stops after unbind" wait_until 60 noticed
 kill_guest
-check "the kernel has nothing to complain about" kernel_is_quiet
+check "the kernel logged no warning" kernel_is_quiet
 egm_bind egm4
-check "the region comes back" nodes_are egm4 egm5
-check "and is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
+check "the region is bound again" nodes_are egm4 egm5
+check "the region is zero after bind" /egm/tests/egm_poke /dev/egm4 zero 0 0
 done_testing

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: beside-ram
-# mm has a struct page for every frame of a section that holds RAM; a region's must not be
-# taken for RAM when one goes bad.
+# The region shares a memory section with System RAM, so its pages have a struct page.
+# memory_failure() must not treat a page of the region as RAM.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 plan 5
-check "the node is there" nodes_are egm4
+check "the region has a node" nodes_are egm4
 ends_at() { grep -q -- "-$1 : System RAM" /proc/iomem; }
-check "RAM ends where it begins" ends_at b6bfffff
+check "System RAM ends where the region begins" ends_at b6bfffff
 selftest "poison" egm_poison_test
 selftest "bad pages" egm_bad_page_test
 not_ours() { ! echo $(($(base_of egm4) + 0x2000000)) >/sys/devices/system/memory/hard_offline_page; }
-check "a page behind it is not the region's" not_ours
+check "the kernel refuses a bad page behind the region" not_ours
 done_testing

@@ -9,32 +9,32 @@ plan 23
 
 check "both sockets have a node" nodes_are egm4 egm5
 egm-gpu unbind $a
-check "first GPU unbound: node stays" nodes_are egm4 egm5
+check "the node stays when the first GPU is unbound" nodes_are egm4 egm5
 egm-gpu bind $a
 egm-gpu unbind $b
-check "second GPU unbound: node stays" nodes_are egm4 egm5
+check "the node stays when the second GPU is unbound" nodes_are egm4 egm5
 egm-gpu unbind $a
-check "last GPU unbound: node goes, the other stays" nodes_are egm5
+check "unbind of the last GPU removes the node of its socket alone" nodes_are egm5
 egm-gpu bind $b
-check "either GPU brings it back" nodes_are egm4 egm5
+check "bind of either GPU creates the node" nodes_are egm4 egm5
 egm-gpu bind $a
-check "one auxiliary device a socket" \
+check "each socket has one auxiliary device" \
 	[ "$(find /sys/bus/auxiliary/devices -type l | wc -l)" = 2 ]
-check "the range is claimed" grep -q '10000000000-1003fffffff : egm4' /proc/iomem
+check "/proc/iomem has the range of egm4" grep -q '10000000000-1003fffffff : egm4' /proc/iomem
 
 rmmod nvgrace-egm
-check "without the driver no node" nodes_are
-check "without the driver no claim" sh -c '! grep -q egm /proc/iomem'
+check "rmmod removes the nodes" nodes_are
+check "rmmod frees the ranges in /proc/iomem" sh -c '! grep -q egm /proc/iomem'
 modprobe nvgrace-egm
-check "with it again both" nodes_are egm4 egm5
+check "modprobe creates both nodes" nodes_are egm4 egm5
 
-# A module alias and a uevent, no modprobe by hand.
+# The uevent helper loads the module by its alias.
 egm-gpu unbind
 rmmod nvgrace-egm
 egm-gpu bind
-check "loaded by the device's alias" wait_until 20 nodes_are egm4 egm5
+check "the uevent of the auxiliary device loads the driver" wait_until 20 nodes_are egm4 egm5
 
-# Without the lock two GPUs that come at once both make the socket's device.
+# Without the lock two GPUs that bind concurrently both create the auxiliary device.
 concurrent() {
 	i=0
 	while [ $i -lt 15 ]; do
@@ -54,10 +54,10 @@ concurrent() {
 		i=$((i + 1))
 	done
 }
-check "GPUs bound and unbound at once: one region a socket" concurrent
-check "and no complaint" sh -c '! dmesg | grep -i "duplicate\|no EGM"'
+check "concurrent bind and unbind of GPUs leave one region a socket" concurrent
+check "the kernel logged no duplicate and no refused region" sh -c '! dmesg | grep -i "duplicate\|no EGM"'
 
-# keep - own 4 MiB of egm4, full of a pattern; kept: and it is all still there
+# keep - own 4 MiB of egm4, full of a pattern; kept - end it: the pattern was still there
 keep() {
 	/egm/tests/egm_poke /dev/egm4 keep 600 0 0x400000 >/tmp/kept 2>&1 &
 	keeper=$!
@@ -65,14 +65,14 @@ keep() {
 }
 let_go() { kill $keeper; wait $keeper; }
 kept() { let_go; rc=$?; cat /tmp/kept; [ $rc = 0 ]; }
-# swap GPU DRIVER - by driver_override
+# swap GPU DRIVER - bind the GPU to that driver, by driver_override
 swap() {
 	echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
 	echo "$2" >"/sys/bus/pci/devices/$1/driver_override"
 	echo "$1" >/sys/bus/pci/drivers_probe
 	[ "$(driver_of "$1")" = "$2" ]
 }
-# rounds GPUS NODES - twenty times another driver has the GPUs, and the nodes are these
+# rounds GPUS NODES - bind GPUS to vfio-pci, where NODES are left, and back, twenty times
 rounds() {
 	i=0
 	while [ $i -lt 20 ]; do
@@ -85,29 +85,29 @@ rounds() {
 }
 modprobe vfio-pci
 keep
-check "a GPU goes to vfio-pci and back, 20 times: the region stays with the other" \
+check "the region stays while one of two GPUs is bound to vfio-pci and back, 20 times" \
 	rounds $a "egm4 egm5"
-check "its owner has its memory all the time" kept
-check "both GPUs go to vfio-pci and back, 20 times: so does the region" rounds "$a $b" egm5
+check "the owner of memory of this region kept its content" kept
+check "the region is removed and created while both GPUs are bound to vfio-pci and back, 20 times" rounds "$a $b" egm5
 zero() { /egm/tests/egm_poke /dev/egm4 zero 0 0; }
-check "and it is zero" zero
+check "the region that was created again is zero" zero
 
-# As if pulled out, by hand; egm-gpu makes what is found again ready.
+# Remove a GPU from PCI and rescan. egm-gpu sets the registers of the GPU that was found.
 take_out() { echo 1 >"/sys/bus/pci/devices/$1/remove"; }
 found() { echo 1 >/sys/bus/pci/rescan && wait_until 10 test -e "/sys/bus/pci/devices/$1" && egm-gpu ready "$1"; }
 back() { found "$1" && egm-gpu bind "$1"; }
 claim() { grep '10000000000-1003fffffff : egm4' /proc/iomem; }
 stays() { take_out $a && nodes_are egm4 egm5 && back $a && nodes_are egm4 egm5; }
 goes() { take_out $a && take_out $b && nodes_are egm5 && claim; }
-# The owner has the memory still: the region cannot come back.
+# The owner still holds the range: the region cannot be created.
 refused() { back $a && back $b && nodes_are egm5 && dmesg | tail -n 20 | grep 'still claimed'; }
 lost() { let_go; rc=$?; cat /tmp/kept; [ $rc = 135 ]; }
 again() { egm_bind egm4 && nodes_are egm4 egm5 && zero; }
 keep
-check "a GPU removed from PCI and found again: the region stays with the other" stays
-check "both removed: the node goes, the claim stays with the owner" goes
-check "found again, they have no region as long as the owner lives" refused
-check "the owner touches its memory: SIGBUS" lost
-check "after that the region comes back, zero" again
-check "the kernel has nothing to complain about" kernel_is_quiet
+check "the region stays while one of two GPUs is removed from PCI and found again" stays
+check "removal of both GPUs removes the node, and the owner keeps the claim" goes
+check "GPUs that are found again have no region while the owner lives" refused
+check "a touch by the owner raises SIGBUS" lost
+check "after the owner's exit the region binds and is zero" again
+check "the kernel logged no warning" kernel_is_quiet
 done_testing

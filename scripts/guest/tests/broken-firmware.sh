@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: broken-firmware
-# Each GPU of the scenario has one fault in its firmware properties. The fault is
-# refused with its reason, the GPU works, and the one good region is untouched.
+# Each GPU of the scenario has one fault in its firmware properties. The driver refuses its
+# region with a reason, binds the GPU, and keeps the one good region.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 plan 19
@@ -15,25 +15,25 @@ check "every GPU is bound" [ -z "$unbound" ]
 check "only the good region has a node" nodes_are egm4
 check "the good region is zero" /egm/tests/egm_poke /dev/egm4 zero 0 0
 
-check "over System RAM" said "$(gpu 11)" 'System RAM'
-check "only the end over System RAM" said "$(gpu 12)" 'System RAM'
-check "size 0 is no EGM, quietly" said_nothing "$(gpu 13)"
-check "base 0 is no EGM, quietly" said_nothing "$(gpu 14)"
-check "wraps" said "$(gpu 15)" 'beyond the physical'
-check "base not page-aligned" said "$(gpu 16)" 'page size'
-check "size not page-aligned" said "$(gpu 17)" 'page size'
-check "proximity domain of no hypervisor mode" said "$(gpu 18)" 'hypervisor mode'
-check "proximity domain out of range" said "$(gpu 19)" 'proximity domain'
-check "overlaps another socket's region" said "$(gpu 1a)" 'overlaps'
-check "one property missing" said "$(gpu 1b)" 'only some'
-check "same PXM, different range" said "$(gpu 1c)" 'another GPU of its socket'
-check "beyond the physical mask" said "$(gpu 1d)" 'beyond the physical'
+check "a region over System RAM is refused" said "$(gpu 11)" 'System RAM'
+check "a region that ends in System RAM is refused" said "$(gpu 12)" 'System RAM'
+check "a GPU with size 0 has no EGM and no message" said_nothing "$(gpu 13)"
+check "a GPU with base 0 has no EGM and no message" said_nothing "$(gpu 14)"
+check "a range that wraps is refused" said "$(gpu 15)" 'beyond the physical'
+check "a base that is not page-aligned is refused" said "$(gpu 16)" 'page size'
+check "a size that is not page-aligned is refused" said "$(gpu 17)" 'page size'
+check "a proximity domain outside hypervisor mode is refused" said "$(gpu 18)" 'hypervisor mode'
+check "a proximity domain out of range is refused" said "$(gpu 19)" 'proximity domain'
+check "a region that overlaps another socket's region is refused" said "$(gpu 1a)" 'overlaps'
+check "a GPU with a missing property is refused" said "$(gpu 1b)" 'only some'
+check "a second range for one proximity domain is refused" said "$(gpu 1c)" 'another GPU of its socket'
+check "a range beyond the physical mask is refused" said "$(gpu 1d)" 'beyond the physical'
 
-# The GPU that was refused for its sibling's sake never counted.
+# The GPU with a second range is not a GPU of the region.
 egm-gpu unbind "$(gpu 1c)"
-check "unbinding the one that differs changes nothing" nodes_are egm4
+check "unbind of the GPU with a second range keeps the region" nodes_are egm4
 egm-gpu unbind "$(gpu 10)"
-check "unbinding the good one takes the region" nodes_are
+check "unbind of the good GPU removes the region" nodes_are
 egm-gpu bind "$(gpu 1c)"
-check "the one that differed is the first now" nodes_are egm4
+check "the range of the GPU that binds first is taken" nodes_are egm4
 done_testing

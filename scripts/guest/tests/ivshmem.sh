@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # profiles: 4k 64k debug
-# A guest whose RAM and whose ivshmem device are two parts of one region, with a device assigned:
-# guest and device reach both. The part belongs to one QEMU.
+# A guest's RAM and its ivshmem device are two parts of one region. The guest and an assigned
+# device read and write both parts. A second QEMU cannot map the part of the ivshmem device.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
@@ -35,18 +35,18 @@ zero() { /egm/tests/egm_poke /dev/egm4 zero "$@"; }
 
 export DEVICE=$edu
 check "a guest writes and reads the memory of its ivshmem device" start i1
-check "its device reaches the RAM" ram i1
-check "and the shared memory" shared i1
-check "QEMU has mapped it at its offset" mapped
-check "it is somebody's" busy egm4 $at $len
-check "what is behind it is free" zero 0x21000000 0x200000
-check "a second QEMU cannot share it: busy" second
-check "the guest ends" end_guest i1
-check "the shared memory is zero after that" zero $at $len
+check "the assigned device copies pages of the RAM" ram i1
+check "the assigned device copies a page of the ivshmem memory" shared i1
+check "QEMU has mapped the ivshmem memory at its offset" mapped
+check "another file cannot map the ivshmem memory: EBUSY" busy egm4 $at $len
+check "the memory behind it is free" zero 0x21000000 0x200000
+check "a second QEMU cannot map the ivshmem memory: EBUSY" second
+check "the guest powers off and QEMU exits with 0" end_guest i1
+check "the ivshmem memory is zero after QEMU has exited" zero $at $len
 
 start_with_type1() { TYPE1=1 start i2 && ram i2 && shared i2; }
-check "with type1 guest and device reach both" start_with_type1
+check "with type1 guest and device read and write both parts" start_with_type1
 kill_guest
-check "killed: all is zero" zero 0 0
-check "the kernel has nothing to complain about" kernel_is_quiet
+check "the region is zero after QEMU is killed" zero 0 0
+check "the kernel logged no warning" kernel_is_quiet
 done_testing

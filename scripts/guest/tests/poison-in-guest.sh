@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: poison
-# A page of a running KVM guest goes bad: one of a process with either QEMU and with a device
-# that does DMA, one of the guest's kernel, one with a page table; and system_reset after that.
+# A page of a running KVM guest goes bad: a page of a process, under either QEMU and with a
+# device that does DMA, a page of the guest's kernel, and a page table. Then system_reset with a
+# bad page.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
-# Its firmware comes first.
+# The guest boots through firmware, which takes longer.
 # shellcheck disable=SC2034 # for wait_says
 patience=600
 plan 22
@@ -26,7 +27,7 @@ start() {
 	wait_says "$1" 'memtest: the middle is at'
 }
 
-# inject NAME WHAT - the page where the guest says that it has that goes bad
+# inject NAME PLACE - make the page bad whose address the guest printed after PLACE "is at"
 inject() {
 	used=$(sed -n "s/.*$2 is at \(0x[0-9a-f]*\).*/\1/p" "/tmp/$1")
 	bad=$(($(base_of egm4) + (used - 0x40000000) / page * page))
@@ -34,7 +35,7 @@ inject() {
 	[ $((used)) -gt $((0x40000000)) ] && echo $bad >/sys/devices/system/memory/hard_offline_page
 }
 
-# shown NAME - what the guest said of it
+# shown NAME [LINES] - print the guest's messages after the injection
 shown() {
 	sed -n '/the middle is at/,$p' "/tmp/$1" | grep -av 'pages right\|memtest: round\|  x[0-9]' | head -n "${2:-12}" |
 		cut -c1-100 | sed 's/^/# /'
@@ -52,7 +53,7 @@ lives() {
 
 QEMU=10.0 start old
 lives old
-check "old: the guest ends well" ended
+check "old: the guest powers off and QEMU exits with 0" ended
 forget_bad_pages egm4
 
 for how in iommufd type1; do
@@ -65,19 +66,20 @@ for how in iommufd type1; do
 		seen=$(grep -ac 'dma: 16 of 16' "/tmp/$how")
 		wait_says "$how" 'dma: 16 of 16 pages right' $((seen + 2)) && ! says "$how" 'dma: [0-9] of'
 	}
-	check "$how: DMA elsewhere went on" goes_on
+	check "$how: DMA to other pages stays right" goes_on
 	kill_guest
 	forget_bad_pages egm4
 done
 
 start kernel
 check "kernel: a page of the guest's kernel goes bad" inject kernel 'guest: the kernel'
-# What it says of it touches the page again, at which QEMU gives up, with large pages at once.
+# The guest's panic touches the page again, and QEMU exits. With 64 KiB pages QEMU exits before
+# the guest prints anything.
 panics() {
 	wait_says kernel 'Internal error: synchronous external abort\|OSPM does not acknowledge' &&
 		wait_until 120 guest_gone
 }
-check "kernel: guest or QEMU says why, and it ends" panics
+check "kernel: the guest or QEMU prints the error, and QEMU exits" panics
 shown kernel 30
 forget_bad_pages egm4
 
@@ -106,10 +108,10 @@ reset() {
 }
 check "reset: system_reset ends QEMU or boots the guest" reset
 shown reset 20
-if guest_gone; then echo "# QEMU is gone"; else echo "# QEMU is there"; fi
+if guest_gone; then echo "# QEMU has exited"; else echo "# QEMU runs"; fi
 kill_guest
 forget_bad_pages egm4
 
-check "the kernel has nothing to complain about" kernel_is_quiet
-check "the region is whole" nodes_are egm4 egm5
+check "the kernel logged no warning" kernel_is_quiet
+check "both regions have their nodes" nodes_are egm4 egm5
 done_testing

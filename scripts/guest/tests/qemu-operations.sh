@@ -14,17 +14,17 @@
 . /egm/bin/kinds.sh
 table_names | grep '^QEMU: ' >/tmp/rows
 plan $(($(wc -l </tmp/rows) + 5))
-# Those of operations.sh, if that ran before.
+# Drop the results of operations.sh.
 rm -f /tmp/saw.*
 
-# note ROW RESULT - of the kind at hand
+# note ROW RESULT - print and record a result of the kind $kind
 note() {
 	echo "# $kind: $1: $2" >&3
 	saw "$kind" "QEMU: $1" "$2"
 }
 exec 3>&1
 
-# backend ID OFFSET SIZE - MiB of the memory at hand, as QEMU's words
+# backend ID OFFSET SIZE - QEMU's words for a backend on $file, in MiB
 backend() {
 	echo "memory-backend-file,id=$1,mem-path=$file,offset=${2}M,size=${3}M,share=on,align=2M"
 }
@@ -38,7 +38,7 @@ why() {
 	echo refused
 }
 
-# starts WORDS... - does QEMU start with them, and stop when it is told? Its last word
+# starts WORDS... - "yes" if QEMU starts and quits, else "hangs" or why it fails
 starts() {
 	echo quit | timeout 60 qemu-system-aarch64 -nodefaults -display none -monitor stdio "$@" \
 		>/tmp/start 2>&1
@@ -78,8 +78,8 @@ bound_to_0() {
 	kill_guest
 }
 
-# What a guest's devices do with its memory. Disks: O_DIRECT to a RAM disk, files through the
-# page cache of tmpfs, and of 9p, which has none.
+# Devices that read and write a guest's memory. Disks: O_DIRECT to a RAM disk, a file in the page
+# cache of tmpfs, and a file on 9p, which has no page cache.
 start_devices() {
 	mkdir -p /tmp/fs/tmpfs /tmp/fs/9p
 	grep -q ' /tmp/fs/9p ' /proc/mounts || mount -o bind /egm/scratch /tmp/fs/9p
@@ -109,24 +109,24 @@ start_devices() {
 		start_guest d devices egm4=256M
 	wait_says d 'guest: devices used'
 }
-# used WHAT - what the guest says of a device
+# used DEVICE - "yes" if the guest used the device, else why not
 used() {
 	grep -a "guest: $1: " /tmp/d | tail -n 1 >/tmp/used
 	if grep -q ': right' /tmp/used; then echo yes; else why /tmp/used; fi
 }
 
-# A guest whose memory QEMU gives back, saves and looks at
+# A guest whose memory QEMU frees by a balloon, saves and reads
 start_plain() {
 	QEMU_WORDS="-device virtio-balloon-pci -gdb tcp:127.0.0.1:1234" \
 		REBOOT=1 start_monitored p devices egm4=256M
 	wait_says p 'guest: devices used'
 }
-# QEMU complains of each range that it cannot give back.
+# QEMU prints an error for each range that it cannot free.
 failed() { grep -ac 'ram_block_discard.*Failed' "/tmp/$1"; }
 free_pages() { cat "$pool/free_hugepages"; }
 more_free() { [ $(($(free_pages) - free)) -gt 10 ]; }
 settled() { more_free || [ "$(failed "$1")" -gt "$said" ]; }
-# given_back NAME - has the host got pages since it had $free, and QEMU complained $said times?
+# given_back NAME - has the host more than $free pages, or QEMU printed more than $said errors?
 given_back() {
 	wait_until 15 settled "$1"
 	echo "# $kind: $(($(failed "$1") - said)) lines of errors, $(($(free_pages) - free)) huge pages" >&3
@@ -138,7 +138,7 @@ given_back() {
 		echo "not tried"
 	fi
 }
-# fill NAME - the guest uses memory, and no longer; $free is what the host has meanwhile
+# fill NAME - the guest uses memory and frees it; $free is the free pages of the host in between
 fill() {
 	tell "$1" fill
 	wait_says "$1" 'guest: filled' >/dev/null
@@ -157,12 +157,12 @@ balloon() {
 	given_back p
 	qmp p balloon '{"value": 268435456}' >/dev/null
 }
-# monitor NAME COMMAND [FILE] - a monitor command that works, or why not
+# monitor NAME COMMAND [FILE] - "yes" if the monitor command succeeds, else why not
 monitor() {
 	if hmp "$1" "$2" >/tmp/command 2>&1; then echo yes; else why /tmp/command; fi
 	[ -z "$3" ] || rm -f "$3"
 }
-# QEMU reads /proc/self/pagemap, and says without "Error:" that a page is not there.
+# QEMU reads /proc/self/pagemap. Its message of an absent page lacks "Error:".
 host_address() {
 	hmp p 'gpa2hpa 0x40000000' >/tmp/command 2>&1
 	if grep -q ' is 0x[0-9a-f]' /tmp/command; then echo yes; else why /tmp/command; fi
@@ -189,7 +189,7 @@ reset() {
 	hmp p system_reset >/dev/null 2>&1
 	wait_says p 'guest: devices used' $((seen + 1)) >/dev/null && echo yes || echo no
 }
-# packet TEXT - of the protocol of gdb, with its checksum
+# packet TEXT - a packet of the gdb protocol, with its checksum
 packet() {
 	sum=$(printf %s "$1" | od -An -v -t u1 | awk '{ for (i = 1; i <= NF; i++) s += $i } END { printf "%02x", s % 256 }')
 	printf '$%s#%s' "$1" "$sum"
@@ -260,7 +260,7 @@ plain() {
 	kill_guest
 }
 
-# Another program has the first 2 MiB of the file, and a guest what follows.
+# Another program holds the first 2 MiB of the file, and the guest the rest.
 from_0() {
 	/egm/tests/egm_poke "$file" hold 600 0 0x200000 >/tmp/holder 2>&1 &
 	holder=$!
@@ -278,7 +278,7 @@ from_0() {
 	wait $holder $vhost_user 2>/dev/null
 }
 
-# Memory that a guest finds by ACPI, which its firmware brings.
+# DIMMs and NVDIMMs are found by ACPI, which needs firmware in the guest.
 start_slots() {
 	cp /egm/firmware/vars.fd /tmp/vars.fd
 	QEMU_MACHINE=,ras=on,nvdimm=on EGM_BACKEND=,prealloc=on REBOOT=1 \
@@ -303,7 +303,7 @@ plug_dimm() {
 		hmp s 'device_add pc-dimm,id=dimm0,memdev=dimm' >>/tmp/command 2>&1 || { why /tmp/command; return; }
 	if wait_until 20 grown; then echo yes; else echo "not seen"; fi
 }
-# spa_of GPA - where the guest has it
+# spa_of GPA - the SPA of a guest physical address
 spa_of() {
 	case $kind in
 	egm) echo $(($(base_of egm4) + $1 - 0x40000000)) ;;
@@ -344,8 +344,8 @@ for kind in $kinds; do
 done
 check_rows
 
-check "the bad page is forgotten" forget_bad_pages egm4
+check "egm_forget.ko clears the list" forget_bad_pages egm4
 leave() { umount /tmp/fs/9p; have_no_huge && have_no_dax && nodes_are egm4 egm5; }
-check "the regions are back" leave
-check "the kernel has nothing to complain about" kernel_is_quiet
+check "both regions are bound again" leave
+check "the kernel logged no warning" kernel_is_quiet
 done_testing

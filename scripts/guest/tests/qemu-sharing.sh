@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
-# Several users of one region, users that must not be, and what each is told.
+# Guests that share a region by offset, overlapping and invalid mappings, and their errors.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
@@ -9,24 +9,24 @@
 plan 14
 
 start() { start_guest "$@" && wait_says "$1" 'guest: marked'; }
-check "a guest on the first half" start s1 mark FIRST-GUEST egm4=256M
+check "s1 boots on the first half" start s1 mark FIRST-GUEST egm4=256M
 first=$guest
-check "a guest on the second half, by offset" start s2 mark SECOND-GUEST egm4=256M@256M
+check "s2 boots on the second half, by offset" start s2 mark SECOND-GUEST egm4=256M@256M
 second=$guest
 third() { EGM_PATH='' egm-guest boot egm4=256M@128M </dev/null; }
 refused() { ! third >/tmp/s3 2>&1 && cat /tmp/s3 && grep -qi 'busy' /tmp/s3; }
-check "a third across both is refused: busy" refused
+check "QEMU fails with EBUSY on memory of both guests" refused
 guest=$first
-check "the first ends well" end_guest s1
-check "nothing of it is left" not_there egm4 FIRST-GUEST 0 0x10000000
-check "the second is still there" alive "$second"
+check "s1 powers off and QEMU exits with 0" end_guest s1
+check "the text of s1 is not in the first half" not_there egm4 FIRST-GUEST 0 0x10000000
+check "s2 runs on" alive "$second"
 next() { start s4 mark THIRD-GUEST egm4=256M; }
-check "the first half has a new guest" next
-check "it ends well" end_guest s4
+check "s4 boots on the first half" next
+check "s4 powers off and QEMU exits with 0" end_guest s4
 guest=$second
-check "the second ends well" end_guest s2
+check "s2 powers off and QEMU exits with 0" end_guest s2
 
-# qemu_says PATTERN WORDS... - QEMU ends at once, and says why
+# qemu_says PATTERN WORDS... - QEMU fails with a message like PATTERN
 qemu_says() {
 	pattern=$1
 	shift
@@ -38,16 +38,16 @@ qemu_says() {
 }
 check "share=off is refused" qemu_says 'Invalid argument' \
 	-object memory-backend-file,id=m0,mem-path=/dev/egm4,size=256M,share=off
-check "the kernel says what to do" sh -c 'dmesg | tail -n 20 | grep "use MAP_SHARED"'
+check "the kernel log names MAP_SHARED" sh -c 'dmesg | tail -n 20 | grep "use MAP_SHARED"'
 # QEMU asks the size by SEEK_END: the driver need not refuse.
 too_large() {
 	qemu_says 'size.*exceeds\|too small\|larger than\|does not match' -m 4096M \
 		-object memory-backend-file,id=m0,mem-path=/dev/egm4,size=4096M,share=on
 }
-check "more than the region has is refused by QEMU itself" too_large
+check "QEMU itself refuses a size beyond the region" too_large
 
 touches_all() { EGM_BACKEND=,prealloc=on start s6 mark KILLED egm4=256M; }
-check "a guest with all of its memory touched" touches_all
+check "s6 boots with all of its memory touched" touches_all
 kill_guest
-check "killed: all of it is zero for the next" /egm/tests/egm_poke /dev/egm4 zero 0 0
+check "the region is zero after QEMU is killed" /egm/tests/egm_poke /dev/egm4 zero 0 0
 done_testing

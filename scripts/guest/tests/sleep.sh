@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
-# Hibernation loses EGM, and is refused as long as there is a region; suspend keeps it.
+# Hibernation would lose EGM, and is refused while a region exists. Suspend is not refused.
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 plan 9
-# pm_test LEVEL STATE - as far as LEVEL, and back
+# pm_test LEVEL STATE - enter STATE as far as LEVEL, and return
 pm_test() {
 	pm_rc=0
 	echo "$1" >/sys/power/pm_test
@@ -20,20 +20,20 @@ refused() {
 check "hibernation is refused while regions are bound" refused
 /egm/tests/egm_poke /dev/egm4 hold 600 0 0x400000 >/tmp/holder 2>&1 &
 holder=$!
-check "a process has memory" wait_until 20 test -s /tmp/holder
-# Its devices cannot be tried here: virtio-9p, which has the root file system, does not resume.
+check "a process holds memory of the region" wait_until 20 test -s /tmp/holder
+# Not the level of devices: virtio-9p, which has the root file system, does not resume.
 check "suspend to idle is not refused" pm_test freezer freeze
 unbind() { egm_unbind egm4 && egm_unbind egm5 && nodes_are; }
-check "the regions are unbound" unbind
-check "it is refused while a file is open" refused
+check "both regions are unbound" unbind
+check "hibernation is refused while a revoked file is open" refused
 kill $holder
 wait $holder 2>/dev/null
-check "and works when there is none" wait_until 20 pm_test freezer disk
-# It holds the system there until it is closed.
+check "hibernation is not refused after the last file is closed" wait_until 20 pm_test freezer disk
+# An open /dev/snapshot is the start of hibernation, until it is closed.
 not_yet() { exec 8</dev/snapshot && ! egm_bind egm4 && nodes_are; }
-check "no region is bound on the way to hibernation" not_yet
+check "bind fails after the start of hibernation" not_yet
 exec 8<&-
 bind() { egm_bind egm4 && egm_bind egm5 && nodes_are egm4 egm5; }
-check "the regions come back" bind
-check "the kernel has nothing to complain about" kernel_is_quiet
+check "both regions are bound again" bind
+check "the kernel logged no warning" kernel_is_quiet
 done_testing
