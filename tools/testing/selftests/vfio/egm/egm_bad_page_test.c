@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that go bad at any time and place: each that mm has taken is listed, exactly once, and
- * told to the next owner.
+ * Pages that go bad in every state of a region. A page that mm accepts is on the list exactly
+ * once, for the next owner too.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -93,7 +93,7 @@ TEST_F(bad_page, first_and_last_page_are_unmapped_and_listed)
 	EXPECT_TRUE(listed(self->f.fd, self->f.page, bad, 2));
 }
 
-/* Owned and mapped, owned, free: again and again, it is one entry. */
+/* The page is mapped, then owned, then free: each report leaves one entry. */
 TEST_F(bad_page, repeated_report_is_listed_once)
 {
 	uint64_t bad = EGM_BLOCK;
@@ -134,7 +134,7 @@ TEST_F(bad_page, second_region_leaves_the_first)
 	EXPECT_EQ(0, egm_touch(self->f.p + bad, 0));
 }
 
-/* A process that did not ask for early notice is not signalled, and cannot use it any more. */
+/* A process without PR_MCE_KILL_EARLY receives SIGBUS when it touches the page. */
 TEST_F(bad_page, process_without_early_kill_gets_sigbus_on_touch)
 {
 	uint64_t bad = EGM_BLOCK;
@@ -163,7 +163,7 @@ TEST_F(bad_page, process_without_early_kill_gets_sigbus_on_touch)
 	EXPECT_TRUE(listed(self->f.fd, self->f.page, &bad, 1));
 }
 
-/* Threads zero the block just then: no page of it is left out but the bad one. */
+/* Workers zero the block during the reports: only the bad page is left out. */
 TEST_F(bad_page, reports_during_zeroing_spare_the_rest)
 {
 	size_t blocks = self->f.len / EGM_BLOCK, i;
@@ -208,7 +208,7 @@ static void expect_many(struct __test_metadata *_metadata, struct fresh *f,
 	EXPECT_LT(50, lines);
 }
 
-/* Half of them in memory that is mapped. */
+/* Half of the pages are mapped. */
 TEST_F(bad_page, five_thousand_are_unmapped_and_listed)
 {
 	uint64_t size = egm_size(self->f.fd), step = 2 * self->f.page, len, *bad;

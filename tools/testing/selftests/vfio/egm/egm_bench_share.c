@@ -15,7 +15,7 @@
  *	rate-N		faults a second of N processes on memory in use, together
  *	rate-memfd-N	faults a second of N processes on pages of a memfd
  *	rate-calls-N	system calls a second of N processes
- *	rate4-...	either on a machine of 4 CPUs
+ *	rate4-...	the rates on a machine of 4 CPUs
  *	incongruent	1 GiB where no huge entry fits: mmap of dirty memory, faults, and a
  *			touch of it when it is zero already
  *
@@ -199,7 +199,7 @@ static void fault_in_memcg(void)
 	}
 }
 
-/* Takes its CPU from all others for 0.8 s at a time. */
+/* Occupy this CPU for 0.8 s at a time, by real-time priority. */
 static void hog(void)
 {
 	struct sched_param param = { .sched_priority = 10 };

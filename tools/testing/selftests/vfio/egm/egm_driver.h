@@ -159,7 +159,7 @@ static inline int egm_workers(void)
 	return egm_read_number(EGM_WORKERS);
 }
 
-/* Bytes of the region that are not zeroed yet; -1 if it does not say. */
+/* Bytes of the region that are not zeroed yet, -1 if unknown. */
 static inline int64_t egm_pending(void)
 {
 	return egm_read_number(egm_attr("scrub_pending"));

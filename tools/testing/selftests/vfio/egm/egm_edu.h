@@ -62,7 +62,7 @@ static inline bool edu_bind(const char *pci)
 	return egm_exists(path);
 }
 
-/* Let the device decode its memory and do DMA; its registers, or MAP_FAILED. */
+/* Enable the device for memory access and DMA; its registers, or MAP_FAILED. */
 static inline uint32_t *edu_enable(int device)
 {
 	struct vfio_region_info bar = {
@@ -91,7 +91,7 @@ static inline bool edu_busy(const uint32_t *bar)
 	return __atomic_load_n(&bar[EDU_CMD], __ATOMIC_SEQ_CST) & EDU_START;
 }
 
-/* Let the device copy EDU_DMA_LEN bytes; false if it does not come to an end. */
+/* The device copies EDU_DMA_LEN bytes; false on a timeout. */
 static inline bool edu_copy(uint32_t *bar, uint64_t src, uint64_t dst, uint32_t command)
 {
 	int i;
@@ -113,7 +113,7 @@ static inline void edu_fill(char *p)
 		p[i] = i * 7 + 1;
 }
 
-/* Fill @from, let the device copy it to @to; both in @p, which is at IOVA 0. */
+/* Fill @from, and copy it through the device to @to; both in @p, which is at IOVA 0. */
 static inline bool edu_copied(uint32_t *bar, char *p, size_t from, size_t to)
 {
 	edu_fill(p + from);

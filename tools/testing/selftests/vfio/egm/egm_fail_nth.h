@@ -69,7 +69,7 @@ static inline void injection_begin(struct __test_metadata *_metadata, struct inj
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
 		 syscall(SYS_gettid));
 	in->nth = open(path, O_RDWR);
-	/* Without the filter a test would let anything fail, and not know. */
+	/* Without the filter allocations of other code would fail too. */
 	if (in->nth < 0 || !egm_exists(DEBUGFS "failslab/require-start"))
 		SKIP(return, "the kernel lacks CONFIG_FAILSLAB or its filter of stack traces");
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fork() that copies a huge entry while it is zapped: the child must not get it. egm_hold.ko
- * keeps fork between its look at the entry and the page table locks until it was zapped.
+ * fork() copies a huge entry while another process zaps it: the child must not have the entry.
+ * egm_hold.ko delays fork between its check of the entry and the page table locks, until the
+ * entry is zapped.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

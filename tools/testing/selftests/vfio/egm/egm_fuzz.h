@@ -161,7 +161,7 @@ static inline int model_dma_map(int slot, int file, uint64_t rpage, unsigned int
 
 	if (err)
 		return err;
-	/* The file owns what it asked for, however that ends. */
+	/* The file owns the blocks of the range even if the mapping fails. */
 	for (i = rpage / per_block; i <= (rpage + count - 1) / per_block; i++)
 		owner[i] = file;
 	for (i = rpage; i < rpage + count; i++)

@@ -60,10 +60,10 @@ static inline bool hold_entry_is_mapped(void)
 }
 
 /*
- * Start a child that calls @zap once this process is held up. The child lets this process go on
- * when @zap has returned. With @waits, @zap itself waits for this process or its CPU, as grace
- * periods do: the child lets it go on after a second. The child exits with 0 if this process was
- * held up and @zap returned 0.
+ * Start a child that calls @zap once this process is delayed. The child ends the delay when @zap
+ * has returned. With @waits, @zap itself waits for this process or its CPU, as grace periods do:
+ * the child then ends the delay after a second. The child exits with 0 if this process was
+ * delayed and @zap returned 0.
  */
 static inline pid_t hold_start_zapper(int (*zap)(void *arg), void *arg, bool waits)
 {

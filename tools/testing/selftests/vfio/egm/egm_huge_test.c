@@ -376,7 +376,7 @@ static int maps_huge(int fd, size_t len, int advice)
 	return ret ? ret : after - before < pages;
 }
 
-/* "Huge PFN mappings are uncompactable so the policy doesn't apply", says mm. */
+/* mm does not apply the THP policy to huge mappings of PFNs. */
 TEST_F(thp, huge_entries_do_not_depend_on_the_policy)
 {
 	ASSERT_EQ(0, egm_write(THP_POLICY, "always"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guest's hardware queue in a region: IOMMU_HW_QUEUE_ALLOC by the mock device of iommufd,
- * which compares the physical address that it is given with its own page table.
+ * which compares the physical address of the queue with its own page table.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

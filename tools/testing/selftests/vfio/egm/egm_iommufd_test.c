@@ -335,7 +335,7 @@ TEST_F(iommufd, killed_vmm_with_higher_region_fd_frees_the_memory)
 	killed(_metadata, &self->rig, &self->fd, false);
 }
 
-/* A copy of the mapping in another address space holds the file as well. */
+/* A copy of the mapping in another address space holds the file too. */
 TEST_F(iommufd, copy_of_a_mapping_holds_the_file)
 {
 	struct iommu_ioas_copy copy = {
@@ -411,9 +411,9 @@ TEST_F(iommufd, revoked_range_is_freed_with_the_address_space)
 }
 
 /*
- * Device attributes would win over the guest's own in stage 2. No emulated device shows the
- * difference, so look at what the IOMMU is told: cacheable, and not MMIO; of the largest
- * pages that the addresses allow.
+ * Device attributes of stage 2 would override the guest's attributes. No emulated device depends
+ * on them, so the test records the arguments of iommu_map(): cacheable memory, not MMIO, in the
+ * largest pages that the addresses allow.
  */
 TEST_F(iommufd, mapping_is_cacheable_memory)
 {

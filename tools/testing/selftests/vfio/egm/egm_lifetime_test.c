@@ -34,7 +34,7 @@ FIXTURE_SETUP(life)
 	ASSERT_LE(1, self->gpus);
 }
 
-/* However a test ended, its files are closed by now: the next one finds the region bound. */
+/* The kernel has closed the files of the test's process: bind the region for the next test. */
 FIXTURE_TEARDOWN_PARENT(life)
 {
 	EXPECT_TRUE(egm_bind_all(self->gpu, self->gpus));
@@ -246,7 +246,7 @@ TEST_F(life, rebind_with_a_revoked_file_open_ebusy)
 	ASSERT_NE(MAP_FAILED, p);
 	memset(p, 0x44, EGM_BLOCK);
 	unbind_gpus(self->gpu, self->gpus);
-	/* The GPU is assignable, the region is not given again. */
+	/* The GPU binds, but its region does not. */
 	EXPECT_EQ(0, egm_gpu_bind(self->gpu[0]));
 	EXPECT_TRUE(egm_gpu_is_bound(self->gpu[0]));
 	EXPECT_FALSE(egm_exists(egm_node()));
@@ -272,7 +272,7 @@ TEST_F(life, second_node_opens_the_same_region)
 	ASSERT_NE(MAP_FAILED, b);
 	ASSERT_EQ(0, egm_touch(a, 1));
 	ASSERT_EQ(0, egm_touch(b, 1));
-	/* Ownership knows no difference between the nodes. */
+	/* The driver does not distinguish the nodes. */
 	EXPECT_EQ(EBUSY, egm_map_errno(private, 0, self->page, MAP_SHARED));
 
 	ASSERT_EQ(0, egm_adev_unbind());

@@ -47,13 +47,13 @@ static inline bool memcg_enter(void)
 	return !egm_write(MEMCG "cgroup.procs", "0");
 }
 
-/* How often an event has happened in it, by the names of memory.events; -1 if unknown. */
+/* The count of an event in the cgroup's memory.events, -1 if unknown. */
 static inline long memcg_events(const char *name)
 {
 	return egm_field(MEMCG "memory.events", name);
 }
 
-/* Keep it at its limit: all allocations in it reclaim, and find something. */
+/* Keep the cgroup at its limit: every allocation in it reclaims pages, with success. */
 static inline void __noreturn memcg_press(void)
 {
 	size_t len = 2 * memcg_limit(), step = 16 * sysconf(_SC_PAGESIZE), at;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A tenant in a memory cgroup at its limit: it can use its memory, and its end by the OOM
- * killer takes nothing from another tenant.
+ * A process in a memory cgroup at its limit uses memory of a region. The OOM killer that kills it
+ * spares a process in another cgroup.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -19,7 +19,7 @@ FIXTURE(memcg) {
 	char *p;
 };
 
-/* This process is the other tenant. It owns the second part of the region. */
+/* This process is in another cgroup. It owns the second part of the region. */
 FIXTURE_SETUP(memcg)
 {
 	const char *why = memcg_make();

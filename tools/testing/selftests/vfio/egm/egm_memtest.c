@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_memtest MIB ROUNDS - fill so much memory with words made of their address and of the
- * pass that writes them, then check each word and write the next pass's in its place, which
- * is the complement every other time. The first 64th of the memory is written in the first
- * round for the last time, and only checked in the others. 0 rounds are for ever. Says first
- * which physical address the middle of the memory has, and a page table that each round uses;
- * then each round that found nothing wrong.
+ * egm_memtest MIB ROUNDS - fill MIB of memory with words, each derived from its address and the
+ * pass. Each round then checks a word and writes the word of the next pass, the complement of
+ * it every other time. The first 64th of the memory is written in the first round only, and
+ * checked in every round. ROUNDS 0 does not end. Prints the physical address of the middle of
+ * the memory and of a page table that each round uses, then a line for each round without an
+ * error.
  *
- * For the inside of a guest whose RAM is a region. No write of a page can be lost unseen: a
- * word is checked before it is written again.
+ * Runs in a guest whose RAM is a region. It notices every lost write, since it checks each word
+ * before it writes the next one.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -18,7 +18,7 @@
 
 #define MIX		0x9e3779b97f4a7c15ULL
 #define MIX_PASS	0xd1b54a32d192ed03ULL
-/* Words that are looked at together: no branch for each, which takes time under emulation. */
+/* Words that are compared with one branch: a branch for each is slow under emulation. */
 #define GROUP		8
 
 /* Words that were written in one pass. */

@@ -129,7 +129,7 @@ TEST_F(map, beyond_the_end_einval)
 
 TEST_F(map, overflowing_offset_eoverflow)
 {
-	/* These two are refused by mm itself, before it asks a driver. */
+	/* mm itself refuses these two, before it calls the driver. */
 	EXPECT_EQ(EOVERFLOW, egm_map_errno(self->fd, -self->page, self->page, MAP_SHARED));
 	EXPECT_EQ(EOVERFLOW, egm_map_errno(self->fd, -self->page, 2 * self->page, MAP_SHARED));
 	EXPECT_EQ(EINVAL, egm_map_errno(self->fd, INT64_MAX & -self->page, 2 * self->page,
@@ -293,7 +293,7 @@ TEST_F(content, advice_keeps_content)
 		}
 	}
 	TH_LOG("%u of %zu accepted", taken, 2 * ARRAY_SIZE(advices));
-	/* The page of which HWPOISON was said is no bad one. */
+	/* MADV_HWPOISON was refused: the page is not bad. */
 	munmap(self->p, self->len);
 	munmap(self->witness, self->len);
 	close(self->fd);
@@ -388,7 +388,7 @@ TEST_F(content, mremap_that_is_refused_changes_nothing)
 	EXPECT_EQ(MAP_FAILED, mremap(self->p, len, len + self->page, MREMAP_MAYMOVE));
 	EXPECT_EQ(MAP_FAILED, mremap(self->p, len, len + self->page,
 				     MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	/* There is room behind it now, which is the file's as well. */
+	/* The addresses behind the mapping are free now, and the file owns the blocks. */
 	ASSERT_EQ(0, munmap(self->p + self->inside, len - self->inside));
 	EXPECT_EQ(MAP_FAILED, mremap(self->p, self->inside, len, 0));
 	EXPECT_TRUE(marks_from(self->p, 0, self->inside));

@@ -43,7 +43,7 @@ FIXTURE_SETUP(node)
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;
-		/* Tools take the PXM from the name: nothing may follow it. */
+		/* Tools parse the PXM from the name, which must end with it. */
 		n = sscanf(d->d_name, "egm%d%n", &pxm, &end);
 		ASSERT_EQ(1, n);
 		ASSERT_EQ('\0', d->d_name[end]);
@@ -95,7 +95,7 @@ TEST_F(node, character_device_only_for_root)
 		EXPECT_TRUE(S_ISCHR(st.st_mode));
 		EXPECT_EQ(0, st.st_uid);
 		EXPECT_EQ(0600, st.st_mode & 07707);
-		/* An administrator's rule may let a group in. */
+		/* A udev rule may set a group. */
 		if (!st.st_gid)
 			EXPECT_EQ(0600, st.st_mode & 07777);
 	}
@@ -128,8 +128,9 @@ TEST_F(node, minor_in_reserved_range)
 }
 
 /*
- * A node that mknod made must not lead to another socket's region, in whichever order
- * they come back. While a former device is still there, its region's minor is above all.
+ * A node of mknod must not open another socket's region, in whichever order the regions are
+ * bound again. While the device of the last bind still exists, a region has a minor above the
+ * reserved range.
  */
 TEST_F(node, minor_is_its_own_or_dynamic)
 {

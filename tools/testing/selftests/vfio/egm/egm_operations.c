@@ -3,8 +3,8 @@
  * egm_operations PATH SIZE NODE - do with a memory file what programs do with memory
  *
  * PATH is an EGM node, a device-dax node or a hugetlbfs file. The first SIZE bytes are mapped.
- * NODE is the NUMA node that the memory is said to be of. Prints a line for each operation:
- * its name, a tab, and what happened. The names are those of
+ * NODE is the NUMA node of the memory by its attributes. Prints a line for each operation:
+ * its name, a tab, and its result. The table with these names is
  * Documentation/userspace-api/nvgrace-egm-operations.csv.
  *
  * EGM_9P in the environment is a directory of a 9p file system without a cache.

@@ -14,11 +14,11 @@
 struct memory {
 	const char *path;
 	size_t len;	/* bytes to map, a multiple of every huge page size in use */
-	int node;	/* the NUMA node that the memory is said to be of */
+	int node;	/* the NUMA node of the memory by its attributes */
 	int fd;
 };
 
-/* Return what happened: "yes", the name of an errno, or a short word. */
+/* Return the result: "yes", the name of an errno, or a short word. */
 struct operation {
 	const char *name;
 	const char *(*run)(const struct memory *m, int arg);

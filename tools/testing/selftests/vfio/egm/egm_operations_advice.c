@@ -39,7 +39,7 @@ static bool has_flag(const char *p, const char *flag)
 	return found;
 }
 
-/* Does KSM look at the memory after that? */
+/* Does KSM scan the memory after this advice? */
 static const char *merge(const struct memory *m, int advice)
 {
 	char *p = op_map(m);

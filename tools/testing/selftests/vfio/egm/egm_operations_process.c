@@ -249,7 +249,7 @@ static const char *touch_bad(const struct memory *m, int block)
 	return code == BUS_MCEERR_AR ? "SIGBUS" : "SIGBUS of another code";
 }
 
-/* A program that asks for notice gets it before it touches the page. */
+/* A process with PR_MCE_KILL_EARLY receives SIGBUS before it touches the page. */
 static const char *notice_bad(const struct memory *m, int block)
 {
 	struct sigaction old;

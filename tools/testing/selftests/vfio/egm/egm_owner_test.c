@@ -14,7 +14,7 @@
 
 #define KILLS		300
 
-/* A process that owns a range, full of @byte, until told to go. */
+/* A process that owns a range full of @byte, until the test ends it. */
 struct holder {
 	pid_t pid;
 	int to;
@@ -128,7 +128,7 @@ TEST_F(owner, two_files_share_by_offset)
 	end_holder(&c, 0);
 	end_holder(&a, 0);
 	EXPECT_EQ('y', intact(&b));
-	/* A third takes the half that is free, clean, and no page more. */
+	/* A third file reserves the free half, which is zero, and cannot reserve a page more. */
 	ASSERT_EQ('y', start_holder(&a, self->half - len, len, 0x77));
 	EXPECT_EQ('b', start_holder(&c, self->half - len, len + self->page, 0x11));
 	end_holder(&c, 0);
@@ -151,7 +151,7 @@ TEST_F(owner, killed_owner_leaves_zeroes)
 	}
 }
 
-/* Blocks, not pages: sharing one would let two owners meet in a block. */
+/* Two files cannot share a block, even on different pages. */
 TEST_F(owner, second_file_in_a_block_ebusy)
 {
 	int a = egm_open(), b = egm_open();
@@ -180,7 +180,7 @@ TEST_F(owner, blocks_of_two_files_alternate)
 	close(fd);
 }
 
-/* Open the region, and read what it says of itself, without end. */
+/* Open the region and read its attributes without end. */
 static void read_about_region(void)
 {
 	static const char * const attributes[] = {
@@ -206,7 +206,7 @@ static void read_about_region(void)
 	}
 }
 
-/* Own a range, say so, and write to all of it without end. */
+/* Own a range, report it, and write to all of it without end. */
 static void write_until_killed(int to, size_t len, bool populated)
 {
 	int fd = egm_open();

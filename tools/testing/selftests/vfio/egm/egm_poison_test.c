@@ -70,7 +70,7 @@ TEST_F(poison, populated_page_sigbus)
 	munmap(self->f.p, self->f.len);
 	expect_poisoned(_metadata, q, 3 * EGM_BLOCK, self->f.len, self->f.page);
 	munmap(q, self->f.len);
-	/* Mapped again, it stays out, whichever way. */
+	/* A new mapping leaves the page out, with and without MAP_POPULATE. */
 	q = egm_map_populated(self->f.fd, 0, self->f.len);
 	ASSERT_NE(MAP_FAILED, q);
 	EXPECT_EQ(BUS_MCEERR_AR, egm_touch(q + 3 * EGM_BLOCK, 0));
@@ -256,7 +256,7 @@ TEST_F(poison, page_of_a_second_node_sigbus)
 	close(fd);
 }
 
-/* The next owner is told, and has the page as it is; the rest is zero. */
+/* The next owner finds the page on the list and maps it with its content; the rest is zero. */
 TEST_F(poison, next_owner_maps_the_page)
 {
 	struct pollfd pfd = { .events = POLLPRI };

@@ -64,9 +64,9 @@ static inline int64_t bytes_retired(void)
 }
 
 /*
- * Have the driver forget the pages that a test made bad: it does not zero a page on the list, and
- * its module cannot be unloaded. The test must have closed all its files. egm_forget.ko never stays
- * loaded.
+ * Clear the list of the pages that a test made bad: the driver does not zero a page on the list,
+ * and its module cannot be unloaded. The test must have closed all its files. egm_forget.ko never
+ * stays loaded.
  */
 static inline bool forget_bad_pages(void)
 {

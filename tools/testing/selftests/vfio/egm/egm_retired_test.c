@@ -200,7 +200,7 @@ static bool falls_asleep(pid_t pid)
 	return false;
 }
 
-/* Waiting, not asking: poll() looks once more when its time is over. */
+/* poll() must wake before its timeout, after which it checks the file once more. */
 TEST_F(retired, poll_wakes_on_a_report)
 {
 	const int limit = 60000;

@@ -44,7 +44,7 @@ TEST_F(scrub, first_touch_zeroes_what_it_maps)
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(dirty, egm_pending());
 	EXPECT_EQ(0, p[len - 1]);
-	/* One entry, which may lie across a block on either side. */
+	/* The blocks of one huge entry, which may overlap a block at each end. */
 	EXPECT_LE(dirty - (int64_t)(huge + 2 * EGM_BLOCK), egm_pending());
 	EXPECT_GE(dirty - (int64_t)EGM_BLOCK, egm_pending());
 	EXPECT_EQ(len, egm_first_nonzero(p, len));
@@ -68,7 +68,7 @@ TEST_F(scrub, released_memory_is_zeroed_ahead)
 	munmap(p, len);
 }
 
-/* A file that used nothing leaves nothing to zero. */
+/* The release of a file that used no block starts no zeroing. */
 TEST_F(scrub, release_of_no_block_starts_no_worker)
 {
 	int64_t dirty;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Accesses that may raise a signal, and what the signal said.
+ * Accesses that may raise a signal, and the code and address of the signal.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -16,7 +16,7 @@
 static int egm_bus_code;
 static void *egm_bus_addr;
 
-/* Where to go on after an access in vain; NULL outside of one. */
+/* The point to continue at after a signal; NULL outside an access of egm_touch(). */
 static sigjmp_buf *egm_touch_back;
 
 static inline void egm_on_signal(int sig, siginfo_t *info, void *context)

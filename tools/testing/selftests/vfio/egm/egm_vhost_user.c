@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * egm_vhost_user SOCKET TEXT [from-zero] - the smallest vhost-user back end: take one
- * connection, map the guest's memory by the descriptors that come over it, look for TEXT.
+ * connection, map the guest's memory by the descriptors of its messages, search for TEXT.
  *
  * A region of the guest's memory is at an offset in its file. virtiofsd maps it there; with
  * "from-zero" all of the file before it is mapped too, as DPDK, SPDK and older versions of

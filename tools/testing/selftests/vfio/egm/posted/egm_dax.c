@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Some memory that the kernel does not manage as a device-dax device: for benchmarks
- * only. Firmware would have to describe the memory for one to come up by itself.
+ * A device-dax device on memory that the kernel does not manage, for benchmarks only. Firmware
+ * does not describe this memory, so that the kernel creates no such device itself.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Have nvgrace-egm forget the bad pages of regions that were freed, for tests only. The module's
- * init does that and fails, so the module never stays loaded.
+ * Clear nvgrace-egm's lists of bad pages of regions that were freed, for tests only. The module's
+ * init clears them and fails, so that the module never stays loaded.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */

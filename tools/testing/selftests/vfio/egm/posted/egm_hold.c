@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hold up a process before it makes a page table entry, for tests only: process @pid finds the
- * PMD's page table lock taken in @function for address @addr, until something is written
- * to @release.
+ * Delay a process before it installs a page table entry, for tests only: process @pid waits for
+ * the PMD's page table lock in @function for address @addr, until a test writes to the
+ * parameter @release.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
