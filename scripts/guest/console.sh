@@ -10,7 +10,7 @@ start_guest() {
 	shift
 	rm -f "/tmp/$guest_name.in"
 	mkfifo "/tmp/$guest_name.in"
-	# Opened for both, the console never ends.
+	# Opened for reading and writing, so that the console never ends.
 	egm-guest "$@" <>"/tmp/$guest_name.in" >"/tmp/$guest_name" 2>&1 &
 	guest=$!
 }
@@ -21,7 +21,7 @@ start_monitored() {
 	rm -f "/tmp/$1.qmp" "/tmp/$1.qmp.in"
 	mkfifo "/tmp/$1.qmp.in"
 	echo 0 >"/tmp/$1.qmp.id"
-	# QEMU inherits it, so that the pipe never ends.
+	# QEMU inherits this descriptor, so that the pipe never ends.
 	exec 9<>"/tmp/$1.qmp.in"
 	echo '{"execute": "qmp_capabilities", "id": "egm-0"}' >&9
 	MONITOR=/tmp/$1.qmp start_guest "$@"
@@ -29,11 +29,11 @@ start_monitored() {
 	echo "$guest" >"/tmp/$1.qmp.pid"
 }
 
-# qmp_answer NAME ID - the line that answers a command, when QEMU has written all of it
+# qmp_answer NAME ID - print the line that answers a command, once it is complete
 qmp_answer() { grep -as "\"id\": \"egm-$2\".*}$(printf '\r')\$" "/tmp/$1.qmp"; }
 
-# qmp NAME COMMAND [ARGUMENTS] - a command of QMP, and its arguments as a JSON object: print
-# the answer; true if it is no error. QEMU has a minute.
+# qmp NAME COMMAND [ARGUMENTS] - send a command of QMP, with its arguments as a JSON object. Print
+# the answer; false if it is an error, or if QEMU does not answer within a minute.
 qmp() {
 	qmp_id=$(($(cat "/tmp/$1.qmp.id") + 1))
 	echo $qmp_id >"/tmp/$1.qmp.id"
@@ -52,13 +52,13 @@ qmp() {
 	case $qmp_line in *'"error": {"class": '*) return 1 ;; esac
 }
 
-# qmp_field NAME COMMAND KEY - a number or a word of the answer
+# qmp_field NAME COMMAND KEY - print a number or a word of the answer
 qmp_field() { qmp "$1" "$2" | sed -n "s/.*\"$3\": \"\{0,1\}\([a-z0-9-]*\).*/\1/p"; }
 
 # migration_ended NAME - has the migration completed, failed or been cancelled?
 migration_ended() { qmp_field "$1" query-migrate status | grep -qx 'completed\|failed\|cancelled'; }
 
-# hmp NAME COMMAND - a command of the monitor for humans: print its text; true if that is no error
+# hmp NAME COMMAND - send a command of the human monitor; print its text; false if it is an error
 hmp() {
 	hmp_command=$(printf '%s' "$2" | sed 's/[\\"]/\\&/g')
 	hmp_line=$(qmp "$1" human-monitor-command "{\"command-line\": \"$hmp_command\"}") ||
@@ -69,7 +69,7 @@ hmp() {
 	! printf '%s\n' "$hmp_text" | grep -q '^Error: \|^unknown command'
 }
 
-# Opened for both, it waits for no reader.
+# Opened for reading and writing, so that the write does not wait for a reader.
 tell() { echo "$2" 1<>"/tmp/$1.in"; }
 alive() { kill -0 "$1" 2>/dev/null; }
 

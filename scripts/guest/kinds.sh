@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Three kinds of memory, and the table of what works on each: source it after host.sh.
+# Three kinds of memory, and the table of operations on them: source it after host.sh.
 #
 #	egm	/dev/egm4
 #	dax	/dev/dax0.0, made of the memory of egm5

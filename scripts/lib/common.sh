@@ -46,7 +46,7 @@ quietly() {
 	# would outlive the script, and hold its output open.
 	exec {ticker}> >(while read -rt 10 || [ $? -gt 128 ]; do printf .; done)
 	dots=$!
-	# Not in the background, where Ctrl-C would not end it.
+	# In the foreground, where Ctrl-C ends the command.
 	set +e
 	(
 		exec {ticker}>&-

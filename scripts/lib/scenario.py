@@ -153,7 +153,7 @@ def backing(scene, index):
     if region.get("memory") == "anonymous":
         return None
     if "backing_mib" in region:
-        # No file of a disk, which each pass over it would be written to.
+        # Not a file on a disk, to which the kernel would write each pass over the region.
         return f"/proc/{os.getpid()}/fd/{os.memfd_create(f'region{index}')}"
     return os.path.join(scene["backing"], f"region{index}")
 

@@ -27,7 +27,7 @@ replug() {
 	tell "$1" dma
 	wait_says "$1" 'dma: no device' || return 1
 	hmp "$1" "device_add vfio-pci,host=$edu,id=dev0,bus=port0$2" || return 1
-	# The guest takes its time to find it.
+	# The guest needs some time to find the device.
 	for _ in 1 2 3 4 5 6; do
 		tell "$1" dma
 		sleep 10

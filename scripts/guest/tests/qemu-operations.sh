@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: operations
 # profiles: none
-# By hand, since it takes half an hour:
+# No profile runs this test, since it takes half an hour. Run it by hand:
 #	scripts/vm --scenario operations --timeout 7200 -- /egm/bin/run-tests script qemu-operations
-# The documentation has a table of what works on EGM, device-dax and hugetlbfs. QEMU tries each
-# row of it that begins with "QEMU: ".
+# The documentation has a table of operations on EGM, device-dax and hugetlbfs. This test runs the
+# rows that begin with "QEMU: ".
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
