@@ -55,7 +55,8 @@ concurrent() {
 	done
 }
 check "concurrent bind and unbind of GPUs leave one region a socket" concurrent
-check "the kernel logged no duplicate and no refused region" sh -c '! dmesg | grep -i "duplicate\|no EGM"'
+check "the kernel logged no duplicate and no refused region" \
+	sh -c '! dmesg | grep -i "duplicate\|no EGM"'
 
 # keep - own 4 MiB of egm4, full of a pattern; kept - end it: the pattern was still there
 keep() {
@@ -88,7 +89,8 @@ keep
 check "the region stays while one of two GPUs is bound to vfio-pci and back, 20 times" \
 	rounds $a "egm4 egm5"
 check "the owner of memory of this region kept its content" kept
-check "the region is removed and created while both GPUs are bound to vfio-pci and back, 20 times" rounds "$a $b" egm5
+check "the region is removed and created while both GPUs are bound to vfio-pci and back, 20 times" \
+	rounds "$a $b" egm5
 zero() { /egm/tests/egm_poke /dev/egm4 zero 0 0; }
 check "the region that was created again is zero" zero
 

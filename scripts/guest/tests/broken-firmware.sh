@@ -26,7 +26,8 @@ check "a proximity domain outside hypervisor mode is refused" said "$(gpu 18)" '
 check "a proximity domain out of range is refused" said "$(gpu 19)" 'proximity domain'
 check "a region that overlaps another socket's region is refused" said "$(gpu 1a)" 'overlaps'
 check "a GPU with a missing property is refused" said "$(gpu 1b)" 'only some'
-check "a second range for one proximity domain is refused" said "$(gpu 1c)" 'another GPU of its socket'
+check "a second range for one proximity domain is refused" \
+	said "$(gpu 1c)" 'another GPU of its socket'
 check "a range beyond the physical mask is refused" said "$(gpu 1d)" 'beyond the physical'
 
 # The GPU with a second range is not a GPU of the region.

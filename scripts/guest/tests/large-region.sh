@@ -9,5 +9,6 @@ plan 3
 log_has() { dmesg | grep -q "$1"; }
 check "the region has a node" nodes_are egm4
 check "egm_size is the whole size" grep -qx 0x10000200000 /sys/class/egm/egm4/egm_size
-check "the kernel logged that the table cannot be read" log_has '0000:00:10.0: .*retired pages unknown'
+check "the kernel logged that the table cannot be read" \
+	log_has '0000:00:10.0: .*retired pages unknown'
 done_testing

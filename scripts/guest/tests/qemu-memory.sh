@@ -26,16 +26,17 @@ blocks() {
 }
 
 export ALIGN=default
-check "m1, align default: the guest reads what it wrote, in all its memory" runs m1 memtest egm4=256M
+check "m1, align default: the guest's memory is good" runs m1 memtest egm4=256M
 check "m1: node 0 has 256 MiB" sees m1 0 256
 check "m1 powers off and QEMU exits with 0" end_guest m1
 
 export ALIGN=2M EGM_BACKEND=,prealloc=on,prealloc-threads=2
-check "m2, align=2M and prealloc=on: the guest reads what it wrote, in all its memory" runs m2 memtest egm4=256M
+check "m2, align=2M and prealloc=on: the guest's memory is good" runs m2 memtest egm4=256M
 one_mapping() { grep -A 3 /dev/egm4 "/proc/$(guest_pid)/smaps" | grep -q 'Size: *262144 kB'; }
 check "m2: QEMU has one mapping of the whole memory" one_mapping
 if [ "$page" != 4 ]; then
-	skip "m2: KVM maps all memory in blocks" "a block is $((page * page / 8)) MiB here, more than the guest has"
+	skip "m2: KVM maps all memory in blocks" \
+		"a block is $((page * page / 8)) MiB here, more than the guest has"
 elif [ ! -e /sys/kernel/debug/kvm ]; then
 	skip "m2: KVM maps all memory in blocks" "no debugfs of KVM"
 else

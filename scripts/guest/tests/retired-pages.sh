@@ -35,7 +35,8 @@ check "the kernel kept the retired pages and zeroed the rest, ahead" intact
 check "the kernel kept the retired pages and zeroed the rest, after a release" intact
 echo 0 >/sys/module/nvgrace_egm/parameters/scrub_workers
 check "the kernel kept the retired pages and zeroed the rest, by faults" intact
-check "the kernel kept the retired pages and zeroed the rest, in mmap" /egm/tests/egm_poke /dev/egm4 intact-populated
+check "the kernel kept the retired pages and zeroed the rest, in mmap" \
+	/egm/tests/egm_poke /dev/egm4 intact-populated
 prealloc() {
 	EGM_BACKEND=,prealloc=on egm-guest boot egm4=256M </dev/null
 }

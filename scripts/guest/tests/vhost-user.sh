@@ -75,7 +75,8 @@ back_end FROM-ZERO from-zero
 from_zero=$back_end
 check "a guest boots whose back end maps a free half too" start FROM-ZERO egm4=256M@256M
 check "the half is reserved" busy egm4 0 0x10000000
-check "the kernel log names the file that the half is reserved for" log_says "0x0, 0x20000000 bytes, is now owned by the file" "$guest"
+check "the kernel log names the file that the half is reserved for" \
+	log_says "0x0, 0x20000000 bytes, is now owned by the file" "$guest"
 kill_guest
 end "$from_zero"
 check "the region is free and zero after QEMU and back end are killed" zero
