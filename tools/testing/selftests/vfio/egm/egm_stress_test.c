@@ -207,7 +207,7 @@ FIXTURE_SETUP(stress)
 	DIR *dir;
 
 	self->cycles = cycles ? atoi(cycles) : 200;
-	/* The test allows a cache to grow by less than half the cycles, which must be 1 at least. */
+	/* A cache may grow by less than half the cycles, which must be 1 at least. */
 	ASSERT_LE(2, self->cycles);
 	dir = opendir(EGM_CLASS);
 	ASSERT_NE(NULL, dir);
