@@ -16,7 +16,7 @@ started='' qemu=qemu-system-aarch64 machine='' words=''
 
 # A machine that waits before its first instruction, with backend m0 as RAM.
 start() {
-	# Opened for both before QEMU has it: what is written to a pipe without a reader is lost.
+	# Open the pipe before QEMU does, for reading and writing: a write without a reader is lost.
 	rm -f /tmp/backend.in
 	mkfifo /tmp/backend.in
 	exec 7<>/tmp/backend.in
@@ -55,7 +55,7 @@ starts() {
 	first=$(sed -n "s/^\([0-9a-f]*\)-.* ${bits:-rw-s} 0*$at .*/\1/p" /tmp/backend.maps | head -n 1)
 	[ -n "$first" ] && [ $((0x$first % align)) = 0 ]
 }
-# ends PATTERN OPTIONS - QEMU ends by itself, and says why; $started is gone
+# ends PATTERN OPTIONS - QEMU exits with an error like PATTERN
 ends() {
 	start "$2"
 	said
@@ -150,7 +150,7 @@ words="-object $m1=128M" refused "two backends that overlap" '' \
 	'unable to map backing store for guest RAM: Device or resource busy'
 words="-object $m1=0" refused "the same range twice" '' 'Device or resource busy'
 names() { log_says "egm4: .*\[$started\]: offset 0x0 is owned by a file that .*\[$1\] opened"; }
-check "the kernel names the process that has it" names "$started"
+check "the kernel log names QEMU as the owner" names "$started"
 numa() {
 	machine='-M virt,gic-version=3 -cpu host -accel kvm -m 512M' \
 		words="-object $m1=256M -numa node,nodeid=0,memdev=m0 -numa node,nodeid=1,memdev=m1" \
@@ -168,7 +168,7 @@ second() {
 	return $rc
 }
 check "refused: a second QEMU on the same range" second
-check "and the kernel names the first" names "$first"
+check "the kernel log names the first QEMU as the owner" names "$first"
 
 # The older QEMU
 qemu='qemu-system-aarch64-10.0'
@@ -200,7 +200,7 @@ again_and_again() {
 			took=$(($(uptime) - since))
 			[ $took -le $worst ] || worst=$took
 		fi
-		# Its answer is not waited for: the next command comes right after it.
+		# Send the next command without waiting for the answer.
 		echo '{"execute": "object-del", "arguments": {"id": "m9"}}' 1<>/tmp/churn.qmp.in
 		i=$((i + 1))
 	done
@@ -211,7 +211,7 @@ zero() { /egm/tests/egm_poke $node zero 0x20000000 0x8000000; }
 check "a guest runs" running
 check "a backend is added and deleted 60 times on one range, each within 5 s" again_and_again
 cat /tmp/churned
-check "after that the range is free within 5 s, and zero" wait_until 5 zero
-check "the guest goes on" end_guest churn
-check "the kernel has nothing to complain about" kernel_is_quiet
+check "the range is free and zero within 5 s of the last deletion" wait_until 5 zero
+check "the guest powers off and QEMU exits with 0" end_guest churn
+check "the kernel logged no warning" kernel_is_quiet
 done_testing

@@ -50,7 +50,7 @@ migrated() {
 	field_is "$1" query-migrate status completed
 }
 
-# receive NAME NODE URI [COMMAND...] - a QEMU that the guest comes to
+# receive NAME NODE URI [COMMAND...] - start a QEMU that receives the guest
 receive() {
 	name=$1 uri=$3
 	INCOMING=defer start_monitored "$1" churn "$2=$size"
@@ -134,7 +134,7 @@ writes() { start_monitored g0 churn "egm4=$size" && goes_on g0; }
 must "a guest writes its memory without end" writes
 stage2_check "KVM maps it in blocks" in_blocks
 check "QEMU measures its dirty rate by KVM's log" measure 15000
-stage2_check "KVM maps what the guest writes in pages meanwhile" wait_for 15 in_pages
+stage2_check "KVM maps in pages while it logs writes" wait_for 15 in_pages
 rate() {
 	measured
 	qmp g0 query-dirty-rate
@@ -155,8 +155,8 @@ snapshot() {
 check "QEMU refuses a background snapshot, with a reason" snapshot
 
 must "the guest is stopped and saved" save g0 stop
-must "the QEMU that it leaves ends well, and the region is zero" leave g0 egm4
-# The test of the guest's memory must notice one word of the file that is another.
+must "the source QEMU exits with 0, and its region is zero" leave g0 egm4
+# The guest's memory test must notice one changed word of the file.
 swap_word() {
 	word=$(($(stat -c %s /tmp/saved) / 16))
 	dd if=/tmp/saved of=/tmp/word bs=8 skip=$word count=1 &&
@@ -170,31 +170,31 @@ changed() {
 	kill_guest
 	swap_word /tmp/right && return $rc
 }
-must "a guest that is restored from a changed file finds wrong words" changed
-must "it is restored on the other region" restore g1 egm5
-check "that memory is owned" owned egm5
-must "the guest goes on, each word of its memory is right" goes_on g1 g0
+must "a guest that is restored from a changed file reports a wrong word" changed
+must "the guest is restored on the other region" restore g1 egm5
+check "the file of the other region owns its memory" owned egm5
+must "the guest runs on, and each word of its memory is right" goes_on g1 g0
 
 mapped='migrate_set_capability mapped-ram on'
-must "it is saved while it runs, each page at its place in the file" save g1 "$mapped"
-must "the QEMU that it leaves ends well, and the region is zero" leave g1 egm5
-must "it is restored" restore g2 egm4 "$mapped"
-must "the guest goes on, each word of its memory is right" goes_on g2 g1
+must "the guest is saved while it runs, by mapped-ram" save g1 "$mapped"
+must "the source QEMU exits with 0, and its region is zero" leave g1 egm5
+must "the guest is restored from mapped-ram" restore g2 egm4 "$mapped"
+must "the guest runs on, and each word of its memory is right" goes_on g2 g1
 
 cpr='migrate_set_parameter mode cpr-reboot'
-must "it is saved in the mode cpr-reboot" save g2 "${mapped%on}off" "$cpr"
-must "the QEMU that it leaves ends well, and the region is zero" leave g2 egm4
-must "it is restored" restore g3 egm4 "$cpr"
-must "the guest goes on, each word of its memory is right" goes_on g3 g2
+must "the guest is saved in the mode cpr-reboot" save g2 "${mapped%on}off" "$cpr"
+must "the source QEMU exits with 0, and its region is zero" leave g2 egm4
+must "the guest is restored in the mode cpr-reboot" restore g3 egm4 "$cpr"
+must "the guest runs on, and each word of its memory is right" goes_on g3 g2
 
 # hop NODE - from where it is
 last=3 at=egm4
 hop() {
 	from=g$last last=$((last + 1))
-	must "it migrates from $at to $1 while it runs" migrate $from g$last "$1"
-	must "the QEMU that it leaves ends well, and the memory is free" leave $from "$at"
-	[ "$1" = ram ] || check "the memory that it comes to is owned" owned "$1"
-	must "the guest goes on, each word of its memory is right" goes_on g$last $from
+	must "the guest migrates from $at to $1 while it runs" migrate $from g$last "$1"
+	must "the source QEMU exits with 0, and its memory is free" leave $from "$at"
+	[ "$1" = ram ] || check "the destination owns its memory" owned "$1"
+	must "the guest runs on, and each word of its memory is right" goes_on g$last $from
 	[ "$last" != 4 ] || stage2_check "KVM maps it in blocks" in_blocks
 	at=$1
 }
@@ -204,6 +204,6 @@ done
 hop ram
 hop egm4
 kill_guest
-check "the kernel has nothing to complain about" kernel_is_quiet
-check "the regions are whole" nodes_are egm4 egm5
+check "the kernel logged no warning" kernel_is_quiet
+check "both regions have their nodes" nodes_are egm4 egm5
 done_testing
