@@ -110,39 +110,48 @@ static bool check(struct part *part, bool write)
 	return true;
 }
 
-/* The flags of each page frame (KPF_* bits), from frame 0 on. */
-static uint64_t *frames(size_t *count)
+/* More page frames than a guest has. */
+#define FRAMES		(1 << 20)
+
+/* Read the flags of each page frame (KPF_* bits), from frame 0 on. Return the number of frames. */
+static size_t read_frames(uint64_t *flags)
 {
-	const size_t max = 1 << 20;
 	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	uint64_t *flags = calloc(max, sizeof(*flags));
 	size_t got = 0;
 	ssize_t n;
 
-	while (got < max &&
-	       (n = pread(fd, flags + got, (max - got) * sizeof(*flags),
+	while (got < FRAMES &&
+	       (n = pread(fd, flags + got, (FRAMES - got) * sizeof(*flags),
 			  got * sizeof(*flags))) > 0)
 		got += n / sizeof(*flags);
 	close(fd);
-	*count = got;
-	return flags;
+	return got;
 }
 
-/* Have the kernel make a page table for @p; its physical address, or 0. */
+/* Have the kernel allocate a page table for @p. Return its physical address, or 0. */
 static uint64_t make_page_table(char *p)
 {
-	uint64_t *before, *after, is_table = 1ULL << KPF_PGTABLE;
+	const size_t size = FRAMES * sizeof(uint64_t);
+	uint64_t is_table = 1ULL << KPF_PGTABLE, found = 0;
+	uint64_t *before = malloc(size), *after = malloc(size);
 	size_t count, i;
 
-	before = frames(&count);
+	if (!before || !after)
+		return 0;
+	/* The kernel must not allocate page tables for the buffers later. */
+	memset(before, 0xff, size);
+	memset(after, 0xff, size);
+	read_frames(before);
 	*p = 1;
-	/* It is written now. */
+	/* Write to @p before the second read. */
 	asm volatile("" : : : "memory");
-	after = frames(&count);
-	for (i = 0; i < count; i++)
+	count = read_frames(after);
+	for (i = 0; i < count && !found; i++)
 		if (after[i] & ~before[i] & is_table)
-			return i * sysconf(_SC_PAGESIZE);
-	return 0;
+			found = i * sysconf(_SC_PAGESIZE);
+	free(before);
+	free(after);
+	return found;
 }
 
 /* Memory that no page table maps yet, and no huge entry will. */
