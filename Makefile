@@ -32,7 +32,7 @@ source: deps
 	@$(if $(KDIR),,scripts/fetch kernel)
 
 fetch: source ## fetch kernel source, firmware, QEMU and root file system into build/
-	@scripts/fetch qemu firmware rootfs
+	@scripts/fetch qemu firmware rootfs uuid
 
 tree: source ## lay the driver over the kernel source, in build/tree
 	@scripts/overlay

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario: default
+# Upstream's own selftests of VFIO, on the edu device. Each of their cases is a result here.
+. /egm/bin/tap.sh
+. /egm/bin/host.sh
+edu=0000:00:1d.0
+
+# cases TEST - run one of the programs on the device
+cases() {
+	"/egm/tests/vfio/$1" $edu >/tmp/tap.out 2>&1
+	tap_status=$?
+	if [ $tap_status = 4 ]; then
+		skip "$1" "$(sed -n 's/.*SKIP *//p' /tmp/tap.out | tail -n 1)"
+		return
+	fi
+	grep -E '^(not )?ok [0-9]+ ' /tmp/tap.out >/tmp/cases
+	while read -r ok rest; do
+		rest=${rest#ok }
+		case $rest in
+		*'# SKIP'*) skip "$1: ${rest#* }" ;;
+		*) result "$1: ${rest#* }" "$([ "$ok" = ok ]; echo $?)" ;;
+		esac
+	done </tmp/cases
+	grep -qx "1\.\.$(wc -l </tmp/cases)" /tmp/tap.out
+	result "$1: each of its cases has a result" $?
+}
+
+# They map 1 GiB for DMA forty times, which takes long by small pages.
+echo always >/sys/kernel/mm/transparent_hugepage/shmem_enabled
+echo 8 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+
+echo "TAP version 13"
+check "vfio-pci takes the device" to_vfio_pci $edu
+for test in vfio_dma_mapping_test vfio_dma_mapping_mmio_test vfio_iommufd_setup_test \
+	vfio_pci_device_test vfio_pci_device_init_perf_test vfio_pci_driver_test \
+	vfio_pci_sriov_uapi_test; do
+	cases $test
+done
+echo never >/sys/kernel/mm/transparent_hugepage/shmem_enabled
+echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+check "the kernel has nothing to complain about" kernel_is_quiet
+# shellcheck disable=SC2154 # of tap.sh
+echo "1..$tap_n"
+done_testing
