@@ -22,7 +22,6 @@
 
 #include "egm_bench_region.h"
 #include "egm_rig.h"
-#include "egm_type1.h"
 
 /* Above the window for interrupts, and aligned to blocks of 1 GiB of the IOMMU. */
 #define IOVA		(4UL << 30)
@@ -49,8 +48,7 @@ static void measure_iommufd(const char *name, const char *what, int fd, size_t l
 	double t;
 	int err;
 
-	if (!rig_up(&rig))
-		bench_die("%s: no device in an address space: %s", name, strerror(errno));
+	rig_up(&rig, MODE_IOMMUFD);
 	t = bench_now();
 	err = map_file(&rig, fd, 0, IOVA, len);
 	bench_lap(name, what, &t);
@@ -74,25 +72,25 @@ static void measure_file(const char *what, size_t len)
 	close(fd);
 }
 
-static void measure_type1(const char *pci, size_t len)
+static void measure_type1(size_t len)
 {
 	int fd = open_region(), err;
 	char *p = map_range(fd, 0, len);
-	struct type1 t1;
+	struct dma_region region = { .vaddr = p, .iova = IOVA, .size = len };
+	struct rig rig = { };
 	double t;
 
 	bench_touch_huge(p, len);
-	if (!type1_up(&t1, pci))
-		bench_die("dma-type1: no device in a container: %s", strerror(errno));
+	rig_up(&rig, MODE_VFIO_TYPE1V2_IOMMU);
 	t = bench_now();
-	err = map_dma(t1.container, p, IOVA, len);
+	err = __iommu_map(rig.iommu, &region);
 	bench_lap("dma-type1", map_name, &t);
-	check("dma-type1", "map", err);
+	check("dma-type1", "map", -err);
 	t = bench_now();
-	err = unmap_dma(t1.container, IOVA, len);
+	err = __iommu_unmap(rig.iommu, &region, NULL);
 	bench_lap("dma-type1", unmap_name, &t);
-	check("dma-type1", "unmap", err);
-	type1_down(&t1);
+	check("dma-type1", "unmap", -err);
+	rig_down(&rig);
 	munmap(p, len);
 	close(fd);
 }
@@ -114,14 +112,14 @@ static int open_hugetlb(size_t len)
 	return fd;
 }
 
-static void measure_round(const char *pci, int hugetlb, size_t len)
+static void measure_round(int hugetlb, size_t len)
 {
 	make_zeroed();
 	measure_file(map_name, len);
 	if (hugetlb >= 0)
 		measure_iommufd("dma-hugetlb", map_name, hugetlb, len);
 	make_zeroed();
-	measure_type1(pci, len);
+	measure_type1(len);
 	make_dirty();
 	measure_file(map_dirty_name, len);
 }
@@ -131,7 +129,6 @@ int main(int argc, char **argv)
 	const char *why = rig_missing();
 	int samples = 5, hugetlb, round;
 	bool usage = argc != 1;
-	char pci[32];
 	size_t len;
 
 	if (argc == 3 && !strcmp(argv[1], "-n")) {
@@ -144,8 +141,6 @@ int main(int argc, char **argv)
 	}
 	if (why)
 		bench_die("%s", why);
-	if (!edu_find(pci, sizeof(pci)) || !edu_bind(pci))
-		bench_die("vfio-pci does not take the edu device");
 	saved_workers = egm_workers();
 	if (saved_workers < 0)
 		bench_die("no %s: is the driver loaded?", EGM_WORKERS);
@@ -157,7 +152,7 @@ int main(int argc, char **argv)
 	for (round = 0; round <= samples; round++) {
 		fprintf(stderr, "# round %d of %d\n", round, samples);
 		bench_keep = round > 0;
-		measure_round(pci, hugetlb, len);
+		measure_round(hugetlb, len);
 	}
 	bench_print();
 	return 0;

@@ -101,21 +101,20 @@ static void sweep_iommufd(struct __test_metadata *_metadata, int nth, bool by_fi
 	bool more;
 	char *p;
 
-	ASSERT_TRUE(rig_up(&rig));
+	rig_up(&rig, MODE_IOMMUFD);
 	for (n = 1; n < MAX_POINTS; n++) {
 		fd = egm_open();
 		p = egm_map(fd, 0, LEN);
 		ASSERT_NE(MAP_FAILED, p);
 		arm(nth, n);
-		ret = by_file ? ioas_map_file(rig.iommufd, rig.ioas, fd, 0, 0, LEN) :
-				ioas_map(rig.iommufd, rig.ioas, p, 0, LEN);
+		ret = by_file ? map_file(&rig, fd, 0, 0, LEN) : map_memory(&rig, p, 0, LEN);
 		more = fired(nth);
 		if (!more)
 			EXPECT_EQ(0, ret);
 		if (!ret)
-			EXPECT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, 0, LEN));
-		EXPECT_EQ(0, ioas_map_file(rig.iommufd, rig.ioas, fd, 0, 0, LEN));
-		EXPECT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, 0, LEN));
+			EXPECT_EQ(0, unmap(&rig, 0, LEN));
+		EXPECT_EQ(0, map_file(&rig, fd, 0, 0, LEN));
+		EXPECT_EQ(0, unmap(&rig, 0, LEN));
 		munmap(p, LEN);
 		close(fd);
 		/* A map that failed has left no reference to the file. */
@@ -151,21 +150,21 @@ TEST_F_TIMEOUT(fail_use, iommufd_attach, 1200)
 
 	if (rig_missing())
 		SKIP(return, "%s", rig_missing());
-	ASSERT_TRUE(rig_up(&rig));
-	ASSERT_EQ(0, ioas_alloc(rig.iommufd, &ioas));
+	rig_up(&rig, MODE_IOMMUFD);
+	ASSERT_EQ(0, ioas_alloc(rig.iommu->iommufd, &ioas));
 	fd = egm_open();
-	ASSERT_EQ(0, ioas_map_file(rig.iommufd, ioas, fd, 0, 0, LEN));
+	ASSERT_EQ(0, ioas_map_file(rig.iommu->iommufd, ioas, fd, 0, 0, LEN));
 	for (n = 1; n < MAX_POINTS; n++) {
 		arm(self->in.nth, n);
-		ret = vfio_cdev_attach(rig.edu, ioas);
+		ret = rig_attach(&rig, ioas);
 		more = fired(self->in.nth);
 		if (!more)
 			EXPECT_EQ(0, ret);
-		EXPECT_EQ(0, vfio_cdev_attach(rig.edu, rig.ioas));
+		EXPECT_EQ(0, rig_attach(&rig, rig.iommu->ioas_id));
 		if (!more)
 			break;
 	}
-	EXPECT_EQ(0, ioas_unmap(rig.iommufd, ioas, 0, LEN));
+	EXPECT_EQ(0, ioas_unmap(rig.iommu->iommufd, ioas, 0, LEN));
 	close(fd);
 	rig_down(&rig);
 	expect_swept(_metadata, n);
@@ -181,10 +180,10 @@ TEST_F_TIMEOUT(fail_use, iommufd_revoke, 1200)
 
 	if (rig_missing())
 		SKIP(return, "%s", rig_missing());
-	ASSERT_TRUE(rig_up(&rig));
+	rig_up(&rig, MODE_IOMMUFD);
 	for (n = 1; n < MAX_POINTS; n++) {
 		fd = egm_open();
-		ASSERT_EQ(0, ioas_map_file(rig.iommufd, rig.ioas, fd, 0, 0, LEN));
+		ASSERT_EQ(0, map_file(&rig, fd, 0, 0, LEN));
 		close(fd);
 		arm(self->in.nth, n);
 		ret = egm_adev_unbind();
@@ -192,7 +191,7 @@ TEST_F_TIMEOUT(fail_use, iommufd_revoke, 1200)
 		/* Opening and writing the sysfs file can fail; unbinding cannot. */
 		if (ret)
 			ASSERT_EQ(0, egm_adev_unbind());
-		EXPECT_EQ(0, ioas_unmap(rig.iommufd, rig.ioas, 0, LEN));
+		EXPECT_EQ(0, unmap(&rig, 0, LEN));
 		ASSERT_EQ(0, egm_adev_bind());
 		if (!more)
 			break;

@@ -6,9 +6,9 @@
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
-#include "egm_edu.h"
+#include <libvfio.h>
+
 #include "egm_hold.h"
-#include "egm_iommufd.h"
 #include "egm_retired.h"
 
 FIXTURE(fork) {
@@ -77,33 +77,39 @@ TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)
 
 static int disable_memory(void *arg)
 {
-	return !vfio_command(*(int *)arg, 0, 2);
+	vfio_pci_cmd_clear(arg, PCI_COMMAND_MEMORY);
+	return 0;
 }
 
-/* vfio-pci zaps BARs whenever a device must not be accessed. */
+/*
+ * vfio-pci zaps BARs whenever a device must not be accessed. vfio_pci_device_init() would map
+ * all BARs whole, which nvgrace-gpu refuses for memory that is no power of two.
+ */
 TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
-	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), device;
+	struct iommu *iommu = iommu_init(MODE_IOMMUFD);
+	struct vfio_pci_device *device;
 	char gpus[EGM_MAX_GPUS][32];
 	size_t pmd = egm_pmd_size();
 	char *p;
 
 	ASSERT_LE(1, egm_gpus(gpus));
-	device = vfio_cdev_open(gpus[0]);
-	ASSERT_LE(0, device);
-	ASSERT_EQ(0, vfio_cdev_bind(device, iommufd));
-	ASSERT_EQ(0, ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info));
+	device = vfio_pci_device_alloc(gpus[0], iommu);
+	vfio_pci_cdev_open(device, gpus[0]);
+	ASSERT_EQ(0, __vfio_device_bind_iommufd(device->fd, iommu->iommufd, NULL));
+	ASSERT_EQ(0, ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &info));
 	if (info.size < pmd)
 		SKIP(return, "no BAR as large as a huge entry");
-	ASSERT_TRUE(vfio_command(device, 2, 0));
-	p = mmap(NULL, info.size + pmd, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, p);
-	p += -(uintptr_t)p % pmd;
-	ASSERT_EQ(p, mmap(p, info.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, device,
-			  info.offset));
+	device->config_space.argsz = sizeof(device->config_space);
+	device->config_space.index = VFIO_PCI_CONFIG_REGION_INDEX;
+	ASSERT_EQ(0, ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &device->config_space));
+	vfio_pci_cmd_set(device, PCI_COMMAND_MEMORY);
+	p = mmap_reserve(info.size, pmd, 0);
+	ASSERT_EQ(p, mmap(p, info.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			  device->fd, info.offset));
 	ASSERT_EQ(0, egm_touch(p, 0));
-	EXPECT_EQ(BUS_ADRERR, touch_in_child(_metadata, disable_memory, &device, p));
+	EXPECT_EQ(BUS_ADRERR, touch_in_child(_metadata, disable_memory, device, p));
 }
 
 TEST_HARNESS_MAIN

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * egm_guest_dma MIB ROUNDS [ADDRESS] - in a guest, copy pages that are spread over MIB of its
- * memory through an assigned edu device, and check each byte; ROUNDS 0 does not end. With
- * ADDRESS, the device also copies a page to that physical address, and from there to another
- * page.
+ * egm_guest_dma MIB ROUNDS [ADDRESS] - in a guest, have an assigned edu device copy pages that
+ * are spread over MIB of its memory, and check each byte; ROUNDS 0 does not end. With ADDRESS,
+ * have it copy a page of the memory to that physical address, and from there to another page.
  *
  * The device copies a page to its buffer, and its buffer to another page, by guest physical
  * addresses.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
+#include <linux/pci_regs.h>
+
 #include "egm_edu.h"
 
+#define EDU_BAR_LEN	0x100000UL
+#define EDU_DMA_LEN	EDU_BUFFER_SIZE
 #define SAMPLES		16
 
 /* Registers of the device, which decodes memory and does DMA after this; or MAP_FAILED. */
-static uint32_t *device_on(const char *pci)
+static void *device_on(const char *pci)
 {
 	char path[PATH_MAX];
 	uint16_t command;
-	uint32_t *bar;
+	void *bar;
 	int fd;
 
 	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/enable", pci);
@@ -60,14 +63,14 @@ static bool is_filled(const char *p, int start)
 }
 
 /* Have the device copy a page to another by its buffer; did it? */
-static bool copy(uint32_t *bar, uint64_t from, uint64_t to)
+static bool copy(void *bar, uint64_t from, uint64_t to)
 {
-	return from && to && edu_copy(bar, from, EDU_BUFFER, 0) &&
-	       edu_copy(bar, EDU_BUFFER, to, EDU_TO_RAM);
+	return from && to && edu_dma_read(bar, from, EDU_DMA_LEN) &&
+	       edu_dma_write(bar, to, EDU_DMA_LEN);
 }
 
 /* Did all bytes come by way of the page at @address? */
-static bool copy_by(uint32_t *bar, char *p, uint64_t address)
+static bool copy_by(void *bar, char *p, uint64_t address)
 {
 	char *to = p + EDU_DMA_LEN;
 
@@ -80,8 +83,8 @@ static bool copy_by(uint32_t *bar, char *p, uint64_t address)
 	       copy(bar, address, egm_physical(to)) && is_filled(to, 5);
 }
 
-/* The number of pages of which the device has copied every byte. */
-static int copy_pages(uint32_t *bar, char *p, size_t len, int round)
+/* Pages of which all bytes came through the device. */
+static int copy_pages(void *bar, char *p, size_t len, int round)
 {
 	const size_t step = len / SAMPLES / EDU_DMA_LEN * EDU_DMA_LEN;
 	int i, right = 0;
@@ -104,7 +107,7 @@ int main(int argc, char *argv[])
 	uint64_t address = argc == 4 ? strtoull(argv[3], NULL, 0) : 0;
 	int rounds = len ? atoi(argv[2]) : 0;
 	int round, right = 0;
-	uint32_t *bar;
+	void *bar;
 	char pci[32];
 	char *p;
 

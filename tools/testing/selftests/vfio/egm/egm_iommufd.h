@@ -1,53 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vfio devices by their character devices, and iommufd.
+ * Address spaces of iommufd. The library one folder up maps addresses only, read-write, in
+ * one address space: it has no IOMMU_IOAS_MAP_FILE, no flags and no second IOAS.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #ifndef EGM_IOMMUFD_H
 #define EGM_IOMMUFD_H
 
-#include <dirent.h>
 #include <linux/iommufd.h>
-#include <linux/vfio.h>
 #include <sys/ioctl.h>
 
 #include "egm_driver.h"
-
-/* Open the vfio character device of a PCI device that a vfio driver has; or -1. */
-static inline int vfio_cdev_open(const char *pci)
-{
-	char path[PATH_MAX] = "";
-	struct dirent *d;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", pci);
-	dir = opendir(path);
-	path[0] = '\0';
-	while (dir && (d = readdir(dir)))
-		if (!strncmp(d->d_name, "vfio", 4))
-			snprintf(path, sizeof(path), "/dev/vfio/devices/%.32s", d->d_name);
-	if (dir)
-		closedir(dir);
-	return path[0] ? open(path, O_RDWR | O_CLOEXEC) : -1;
-}
-
-/* Bind the device to @iommufd, which opens it for use; 0 or an errno. */
-static inline int vfio_cdev_bind(int device, int iommufd)
-{
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
-
-	return ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? errno : 0;
-}
-
-static inline int vfio_cdev_attach(int device, uint32_t ioas)
-{
-	struct vfio_device_attach_iommufd_pt attach = {
-		.argsz = sizeof(attach), .pt_id = ioas,
-	};
-
-	return ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? errno : 0;
-}
 
 static inline int ioas_alloc(int iommufd, uint32_t *ioas)
 {
@@ -115,21 +79,6 @@ static inline int use_for_dma(int fd, uint64_t offset, uint64_t len)
 	err = ioas_alloc(iommufd, &ioas) ?: ioas_map_file(iommufd, ioas, fd, offset, 0, len);
 	close(iommufd);
 	return err;
-}
-
-/* Set bits of the command register of a PCI device, and clear others. */
-static inline bool vfio_command(int device, uint16_t set, uint16_t clear)
-{
-	struct vfio_region_info config = {
-		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint16_t command;
-
-	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
-	    pread(device, &command, 2, config.offset + 4) != 2)
-		return false;
-	command = (command & ~clear) | set;
-	return pwrite(device, &command, 2, config.offset + 4) == 2;
 }
 
 #endif /* EGM_IOMMUFD_H */

@@ -10,7 +10,6 @@
 
 #include "egm_operations.h"
 #include "egm_rig.h"
-#include "egm_type1.h"
 
 /* Above the window for interrupts. */
 #define IOVA		(4UL << 30)
@@ -38,46 +37,36 @@ static const char *limited(int err)
 	return err ? op_answer(err) : "not counted";
 }
 
-static void rig_start(struct rig *rig)
-{
-	if (!rig_up(rig))
-		op_give_up("no device in an address space");
-}
-
 static const char *iommufd_file(const struct memory *m, int arg)
 {
-	struct rig rig = { };
+	struct rig rig;
 
 	op_map(m);
-	rig_start(&rig);
+	rig_up(&rig, MODE_IOMMUFD);
 	return op_answer(map_file(&rig, m->fd, 0, IOVA, m->len));
+}
+
+static const char *map_address(const struct memory *m, const char *iommu_mode, bool limit)
+{
+	struct dma_region region = { .vaddr = op_map(m), .iova = IOVA, .size = m->len };
+	struct rig rig;
+	int err;
+
+	rig_up(&rig, iommu_mode);
+	if (limit)
+		limit_locked_memory();
+	err = -__iommu_map(rig.iommu, &region);
+	return limit ? limited(err) : op_answer(err);
 }
 
 static const char *iommufd_address(const struct memory *m, int limit)
 {
-	char *p = op_map(m);
-	struct rig rig = { };
-	int err;
-
-	rig_start(&rig);
-	if (limit)
-		limit_locked_memory();
-	err = ioas_map(rig.iommufd, rig.ioas, p, IOVA, m->len);
-	return limit ? limited(err) : op_answer(err);
+	return map_address(m, MODE_IOMMUFD, limit);
 }
 
 static const char *type1(const struct memory *m, int limit)
 {
-	char pci[32], *p = op_map(m);
-	struct type1 t1;
-	int err;
-
-	if (!edu_find(pci, sizeof(pci)) || !edu_bind(pci) || !type1_up(&t1, pci))
-		op_give_up("no device in a container");
-	if (limit)
-		limit_locked_memory();
-	err = map_dma(t1.container, p, IOVA, m->len);
-	return limit ? limited(err) : op_answer(err);
+	return map_address(m, MODE_VFIO_TYPE1V2_IOMMU, limit);
 }
 
 const struct operation dma_operations[] = {

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device that does DMA in an address space of iommufd.
+ * An edu device that does DMA in an address space, by the library one folder up. The helpers
+ * that take a file or return an errno are for the mode "iommufd".
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #ifndef EGM_RIG_H
 #define EGM_RIG_H
 
+#include <libvfio.h>
+
 #include "egm_edu.h"
 #include "egm_iommufd.h"
 
-/* A device that does DMA, attached to an empty address space. */
+#define EDU_DMA_LEN	EDU_BUFFER_SIZE
+
 struct rig {
-	int iommufd;
-	uint32_t ioas;
-	int edu;
-	uint32_t *bar;
+	struct iommu *iommu;
+	struct vfio_pci_device *edu;
+	void *bar;
 };
 
-/* The reason why this machine has no rig, or NULL. */
+/* What the machine lacks for it, or NULL. */
 static inline const char *rig_missing(void)
 {
 	char pci[32];
@@ -28,39 +31,73 @@ static inline const char *rig_missing(void)
 	return edu_find(pci, sizeof(pci)) ? NULL : "no edu device";
 }
 
-static inline bool rig_up(struct rig *rig)
+/* Attach the device to an empty address space. A step that fails ends the process. */
+static inline void rig_up(struct rig *rig, const char *iommu_mode)
 {
-	char pci[32];
+	/* State of the device's driver, which does no DMA to it. */
+	static char pci[32], state[64];
 
-	rig->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	if (rig->iommufd < 0 || !edu_find(pci, sizeof(pci)) || !edu_bind(pci))
-		return false;
-	rig->edu = vfio_cdev_open(pci);
-	if (rig->edu < 0 || ioas_alloc(rig->iommufd, &rig->ioas) ||
-	    vfio_cdev_bind(rig->edu, rig->iommufd) ||
-	    vfio_cdev_attach(rig->edu, rig->ioas))
-		return false;
-	rig->bar = edu_enable(rig->edu);
-	return rig->bar != MAP_FAILED;
+	VFIO_ASSERT_TRUE(edu_find(pci, sizeof(pci)) && edu_bind(pci));
+	rig->iommu = iommu_init(iommu_mode);
+	rig->edu = vfio_pci_device_init(pci, rig->iommu);
+	rig->edu->driver.region.vaddr = state;
+	rig->edu->driver.region.size = sizeof(state);
+	vfio_pci_driver_init(rig->edu);
+	rig->bar = rig->edu->bars[0].vaddr;
 }
 
 static inline void rig_down(struct rig *rig)
 {
-	/* A mapping of the BAR holds the device, and the device its address space. */
-	munmap(rig->bar, EDU_BAR_LEN);
-	close(rig->edu);
-	close(rig->iommufd);
+	vfio_pci_device_cleanup(rig->edu);
+	iommu_cleanup(rig->iommu);
+}
+
+static inline int rig_attach(struct rig *rig, uint32_t ioas)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach), .pt_id = ioas,
+	};
+
+	return ioctl(rig->edu->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? errno : 0;
 }
 
 static inline int map_file(struct rig *rig, int fd, uint64_t start, uint64_t iova,
 			   uint64_t len)
 {
-	return ioas_map_file(rig->iommufd, rig->ioas, fd, start, iova, len);
+	return ioas_map_file(rig->iommu->iommufd, rig->iommu->ioas_id, fd, start, iova, len);
+}
+
+static inline int map_file_read_only(struct rig *rig, int fd, uint64_t start, uint64_t iova,
+				     uint64_t len)
+{
+	return ioas_map_file_flags(rig->iommu->iommufd, rig->iommu->ioas_id, fd, start, iova, len,
+				   IOAS_MAP_RO);
+}
+
+static inline int map_memory(struct rig *rig, void *p, uint64_t iova, uint64_t len)
+{
+	return ioas_map(rig->iommu->iommufd, rig->iommu->ioas_id, p, iova, len);
 }
 
 static inline int unmap(struct rig *rig, uint64_t iova, uint64_t len)
 {
-	return ioas_unmap(rig->iommufd, rig->ioas, iova, len);
+	return ioas_unmap(rig->iommu->iommufd, rig->iommu->ioas_id, iova, len);
+}
+
+static inline void edu_fill(char *p)
+{
+	size_t i;
+
+	for (i = 0; i < EDU_DMA_LEN; i++)
+		p[i] = i * 7 + 1;
+}
+
+/* Fill @from, let the device copy it to @to; both in @p, which is at IOVA 0. */
+static inline bool edu_copied(struct rig *rig, char *p, size_t from, size_t to)
+{
+	edu_fill(p + from);
+	return !vfio_pci_driver_memcpy(rig->edu, from, to, EDU_DMA_LEN) &&
+	       !memcmp(p + from, p + to, EDU_DMA_LEN);
 }
 
 /* Memory of this process, at @iova for the device. */
@@ -69,7 +106,7 @@ static inline char *map_beside(struct rig *rig, uint64_t iova)
 	char *q = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 
-	if (q != MAP_FAILED && ioas_map(rig->iommufd, rig->ioas, q, iova, EGM_BLOCK)) {
+	if (q != MAP_FAILED && map_memory(rig, q, iova, EGM_BLOCK)) {
 		munmap(q, EGM_BLOCK);
 		return MAP_FAILED;
 	}
@@ -77,16 +114,16 @@ static inline char *map_beside(struct rig *rig, uint64_t iova)
 }
 
 /*
- * Does the device read the mark 0x5a from @iova? 1 if so, 0 if not, -1 on a timeout. @q is two
- * pages of this process, mapped at IOVA @beside. The device's buffer is filled with zeroes from
- * @q before.
+ * Does the device get the mark 0x5a from @iova? 1 if so, 0 if not, -1 if it does not come to
+ * an end. Its buffer has zeroes from @beside before, which is @q, of two pages, for this
+ * process.
  */
 static inline int device_reads(struct rig *rig, uint64_t beside, uint64_t iova, char *q)
 {
 	memset(q, 0, 2 * EDU_DMA_LEN);
-	if (!edu_copy(rig->bar, beside, EDU_BUFFER, 0) ||
-	    !edu_copy(rig->bar, iova, EDU_BUFFER, 0) ||
-	    !edu_copy(rig->bar, EDU_BUFFER, beside + EDU_DMA_LEN, EDU_TO_RAM))
+	if (!edu_dma_read(rig->bar, beside, EDU_DMA_LEN) ||
+	    !edu_dma_read(rig->bar, iova, EDU_DMA_LEN) ||
+	    !edu_dma_write(rig->bar, beside + EDU_DMA_LEN, EDU_DMA_LEN))
 		return -1;
 	return q[EDU_DMA_LEN] == 0x5a && q[2 * EDU_DMA_LEN - 1] == 0x5a;
 }
