@@ -79,7 +79,7 @@ static int destroy(int iommufd, uint32_t id)
 }
 
 /* The mock fails the ioctl, with a warning, if the address is not right. */
-TEST_F(hw_queue, queue_in_a_region_locks_the_file)
+TEST_F(hw_queue, alloc_in_region_makes_unmap_ebusy)
 {
 	const uint64_t at = IOVA + EGM_BLOCK + 64;
 	uint32_t id = 0;
@@ -90,7 +90,7 @@ TEST_F(hw_queue, queue_in_a_region_locks_the_file)
 	EXPECT_EQ(0, ioas_unmap(self->iommufd, self->ioas, IOVA, LEN));
 }
 
-TEST_F(hw_queue, queue_that_leaves_the_mapping_efault)
+TEST_F(hw_queue, alloc_beyond_map_efault)
 {
 	uint32_t id;
 
@@ -99,7 +99,7 @@ TEST_F(hw_queue, queue_that_leaves_the_mapping_efault)
 	EXPECT_EQ(ENOENT, alloc_queue(self->iommufd, self->viommu, IOVA, EGM_BLOCK, &id));
 }
 
-TEST_F(hw_queue, queue_that_fails_locks_nothing)
+TEST_F(hw_queue, failed_alloc_lets_unmap_succeed)
 {
 	uint32_t id = 0, second = 0;
 
@@ -111,7 +111,7 @@ TEST_F(hw_queue, queue_that_fails_locks_nothing)
 }
 
 /* The hardware has the physical address: the memory stays the file's. */
-TEST_F(hw_queue, revoked_queue_holds_the_memory)
+TEST_F(hw_queue, revoked_queue_holds_region)
 {
 	uint32_t id = 0;
 

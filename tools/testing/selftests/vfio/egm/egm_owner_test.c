@@ -112,11 +112,17 @@ FIXTURE_SETUP(owner)
 	close(fd);
 }
 
-FIXTURE_TEARDOWN(owner)
+/* However a test ended, no file owns a block after it. */
+FIXTURE_TEARDOWN_PARENT(owner)
 {
+	int fd = egm_open();
+
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, egm_wait_free(fd, egm_size(fd)));
+	close(fd);
 }
 
-TEST_F(owner, two_files_share_by_offset)
+TEST_F(owner, each_file_owns_its_half_alone)
 {
 	size_t len = 16 * EGM_BLOCK;
 	struct holder a, b, c;
@@ -139,7 +145,7 @@ TEST_F(owner, two_files_share_by_offset)
 	end_holder(&a, 0);
 }
 
-TEST_F(owner, killed_owner_leaves_zeroes)
+TEST_F(owner, range_of_killed_owner_is_zero)
 {
 	size_t len = 16 * EGM_BLOCK;
 	struct holder a;
@@ -152,7 +158,7 @@ TEST_F(owner, killed_owner_leaves_zeroes)
 }
 
 /* Two files cannot share a block, even on different pages. */
-TEST_F(owner, second_file_in_a_block_ebusy)
+TEST_F(owner, map_in_block_of_another_file_ebusy)
 {
 	int a = egm_open(), b = egm_open();
 
@@ -165,7 +171,7 @@ TEST_F(owner, second_file_in_a_block_ebusy)
 }
 
 /* As many claims as there are blocks, of two files in turn. */
-TEST_F(owner, blocks_of_two_files_alternate)
+TEST_F(owner, two_files_own_blocks_in_turn)
 {
 	int fd = egm_open(), other = egm_open();
 	uint64_t offset;
@@ -221,7 +227,7 @@ static void write_until_killed(int to, size_t len, bool populated)
 }
 
 /* A range that a killed process owned is free within a bounded time, and zero. */
-TEST_F_TIMEOUT(owner, killed_owner_frees_within_a_bound, 1200)
+TEST_F_TIMEOUT(owner, range_is_free_and_zero_after_each_of_300_kills, 1200)
 {
 	const size_t len = 4 * EGM_BLOCK;
 	pid_t readers[2], child;
@@ -283,7 +289,7 @@ static void send_owned_block(int sock, char byte)
 }
 
 /* The sender has exited and the message is unread: only the queue of the socket holds the file. */
-TEST_F(owner, descriptor_in_a_queue_holds_the_memory)
+TEST_F(owner, queued_descriptor_holds_memory)
 {
 	int fd = egm_open(), other, pair[2], status, i;
 	pid_t child;
@@ -329,7 +335,7 @@ TEST_F(owner, descriptor_in_a_queue_holds_the_memory)
  * Two sockets, each in the queue of the other: only the kernel's garbage collector frees them.
  * The collector runs when a socket is closed that is in no queue.
  */
-TEST_F(owner, descriptor_in_a_cycle_of_sockets_is_collected)
+TEST_F(owner, descriptor_in_cycle_of_sockets_is_released)
 {
 	int fd = egm_open(), other = egm_open(), pair[2];
 	char *p = egm_map(fd, 0, EGM_BLOCK);

@@ -97,17 +97,19 @@ static void user(const char *node, unsigned int seed, unsigned long *uses)
 /* Bind and unbind all GPUs of a socket in random order. */
 static void churn(struct region *r, unsigned int seed, int cycles)
 {
+	int failed = 0;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (cycles--) {
 		int first = rand_r(&seed) % r->gpus, i;
 
 		for (i = 0; i < r->gpus; i++)
-			egm_gpu_unbind(r->gpu[(first + i) % r->gpus]);
+			failed |= egm_gpu_unbind(r->gpu[(first + i) % r->gpus]);
 		first = rand_r(&seed) % r->gpus;
 		for (i = 0; i < r->gpus; i++)
-			egm_gpu_bind(r->gpu[(first + i) % r->gpus]);
+			failed |= egm_gpu_bind(r->gpu[(first + i) % r->gpus]);
 	}
-	_exit(0);
+	_exit(!!failed);
 }
 
 /* Caches of debug facilities, whose pools grow with the load. */
@@ -226,6 +228,12 @@ FIXTURE_SETUP(stress)
 
 FIXTURE_TEARDOWN(stress)
 {
+	int i;
+
+	for (i = 0; i < self->regions; i++) {
+		setenv("EGM_NODE", self->region[i].node, 1);
+		EXPECT_TRUE(egm_bind_all(self->region[i].gpu, self->region[i].gpus));
+	}
 }
 
 static void run(struct __test_metadata *_metadata, struct region *region,
@@ -250,8 +258,10 @@ static void run(struct __test_metadata *_metadata, struct region *region,
 			churn(&region[i], 100 + i, cycles);
 		ASSERT_LT(0, churners[i]);
 	}
-	for (i = 0; i < regions; i++)
-		waitpid(churners[i], &status, 0);
+	for (i = 0; i < regions; i++) {
+		EXPECT_EQ(churners[i], waitpid(churners[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
 	for (i = 0; i < WORKERS; i++) {
 		/* Every user must live until this kill. */
 		EXPECT_EQ(0, waitpid(users[i], &status, WNOHANG));
