@@ -17,16 +17,25 @@ wait_until() {
 
 page_kib() { sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1; }
 
+# log_is_whole - the kernel log goes back to the boot: a line that is absent was not printed
+log_is_whole() {
+	dmesg | grep -q 'Booting Linux on physical CPU' ||
+		{ echo "the kernel log does not go back to the boot"; return 1; }
+}
+
+# not_logged PATTERN - the kernel has printed no such line since boot
+not_logged() { log_is_whole && ! dmesg | grep -iE "$1"; }
+
 # The kernel has logged no warning since boot. scripts/vm reads the console after all tests; it
 # alone judges data races, by the code that they are in.
 kernel_is_quiet() {
-	! dmesg | grep -v 'BUG: KCSAN' |
+	log_is_whole && ! dmesg | grep -v 'BUG: KCSAN' |
 		grep -E 'WARNING|BUG|Call trace|Oops|KASAN|UBSAN|blocked for more'
 }
 
 # said GPU PATTERN - did the kernel log a reason like this for a GPU without EGM?
 said() { dmesg | grep "$1: .*no EGM" | tee /dev/stderr | grep -q "$2"; }
-said_nothing() { ! dmesg | grep -q "$1: .*no EGM"; }
+said_nothing() { not_logged "$1: .*no EGM"; }
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")"; }
 bound() { [ "$(driver_of "$1")" = nvgrace_gpu_vfio_pci ]; }
 
