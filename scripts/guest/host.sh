@@ -17,10 +17,10 @@ wait_until() {
 
 page_kib() { sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1; }
 
-# log_is_whole - the kernel log goes back to the boot: a line that is absent was not printed
+# log_is_whole - the kernel log begins with the boot, so a line that is absent was not printed
 log_is_whole() {
 	dmesg | grep -q 'Booting Linux on physical CPU' ||
-		{ echo "the kernel log does not go back to the boot"; return 1; }
+		{ echo "the kernel log does not begin with the boot"; return 1; }
 }
 
 # not_logged PATTERN - the kernel has printed no such line since boot

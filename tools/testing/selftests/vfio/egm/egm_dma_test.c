@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA to mappings of a region, in each IOMMU mode of the library one folder up: a device reads
- * and writes, and can reach the memory of no other owner when the region's user or the region
- * itself is gone. A GPU is in the same container.
+ * DMA to mappings of a region, in each IOMMU mode of the library one folder up. A device reads
+ * and writes the memory of its owner. It reaches the memory of no other owner after the process
+ * exited or the region was revoked. A GPU is in the same container.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
  */
@@ -46,7 +46,7 @@ static void iommu_down(struct setup *s)
 	rig_down(&s->rig);
 }
 
-/* Have the device's own buffer filled from the region with what is not zero. */
+/* Fill the device's buffer from the region with bytes other than zero. */
 static void fill_device(struct __test_metadata *_metadata, struct setup *s)
 {
 	memset(s->p, 0x5a, EDU_DMA_LEN);
@@ -89,7 +89,7 @@ FIXTURE_SETUP(dma)
 	set_up(_metadata, &self->s, variant->iommu_mode);
 }
 
-/* However a test ended, its mappings are gone by now, and its files are closed. */
+/* The kernel has unmapped and closed all of the test, however the test ended. */
 FIXTURE_TEARDOWN_PARENT(dma)
 {
 	EXPECT_TRUE(egm_bind_again());
@@ -123,7 +123,7 @@ TEST_F(dma, device_copies_in_populated_mapping)
 	copy_by_device(_metadata, s);
 }
 
-/* The DMA mapping outlives munmap: DMA goes on in memory that is still the owner's. */
+/* The DMA mapping outlives munmap(): the file still owns the memory that the device writes. */
 TEST_F(dma, write_after_munmap_reaches_owner)
 {
 	struct setup *s = &self->s;
@@ -218,7 +218,7 @@ TEST_F(dma, killed_vmm_with_region_above_device_leaves_zeroes)
 	kill_vmm(_metadata, &self->s, false);
 }
 
-/* Another process keeps the container, or /dev/iommu, when the VMM is gone. */
+/* Another process keeps the container, or /dev/iommu, open after the VMM exits. */
 TEST_F(dma, descriptors_in_another_process_hold_the_file)
 {
 	int status, go[2], other = egm_open();
@@ -245,7 +245,7 @@ TEST_F(dma, descriptors_in_another_process_hold_the_file)
 	EXPECT_EQ(0, egm_wait_free(other, LEN));
 }
 
-/* What type1 does and iommufd does not. */
+/* Type1 keeps a mapping of a revoked region, and iommufd does not. */
 FIXTURE(type1) {
 	struct setup s;
 };
@@ -308,7 +308,7 @@ TEST_F(type1, device_with_mapped_bar_unbinds)
 	EXPECT_TRUE(edu_bind(pci));
 }
 
-/* The memory is out of everybody's reach but the device's, until its file is closed. */
+/* Only the device reaches the memory until the file is closed. */
 TEST_F(type1, write_after_unbind_reaches_owner)
 {
 	/* Below the window at 128 MiB for interrupts. */

@@ -39,7 +39,7 @@ static inline bool edu_find(char *pci, size_t len)
 	return found;
 }
 
-/* Give the device to vfio-pci, unless it has it already. */
+/* Bind the device to vfio-pci, unless it is bound. */
 static inline bool edu_bind(const char *pci)
 {
 	char path[PATH_MAX];

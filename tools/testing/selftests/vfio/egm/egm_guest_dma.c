@@ -2,7 +2,7 @@
 /*
  * egm_guest_dma MIB ROUNDS [ADDRESS] - in a guest, have an assigned edu device copy pages that
  * are spread over MIB of its memory, and check each byte; ROUNDS 0 does not end. With ADDRESS,
- * have it copy a page of the memory to that physical address, and from there to another page.
+ * have the device copy a page of the memory to that physical address, and back to another page.
  *
  * The device copies a page to its buffer, and its buffer to another page, by guest physical
  * addresses.
@@ -83,7 +83,7 @@ static bool copy_by(void *bar, char *p, uint64_t address)
 	       copy(bar, address, egm_physical(to)) && is_filled(to, 5);
 }
 
-/* Pages of which all bytes came through the device. */
+/* Count the pages that the device copied without an error. */
 static int copy_pages(void *bar, char *p, size_t len, int round)
 {
 	const size_t step = len / SAMPLES / EDU_DMA_LEN * EDU_DMA_LEN;

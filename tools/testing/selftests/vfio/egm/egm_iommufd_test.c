@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * DMA through iommufd: a file of the node, and addresses of its mappings, are mapped for
- * a device, held while they are mapped, and revoked with the region. egm_dma_test has what
- * is the same in each IOMMU mode. Files are mapped by ioctls of our own, because the library
+ * a device, held while they are mapped, and revoked with the region. egm_dma_test has the
+ * tests of each IOMMU mode. Files are mapped by ioctls of our own, because the library
  * one folder up has no IOMMU_IOAS_MAP_FILE; so are addresses where an errno is expected.
  *
  * Copyright (C) 2026 The nvgrace-egm authors
@@ -33,13 +33,13 @@ FIXTURE_SETUP(iommufd)
 	ASSERT_LE(0, self->fd);
 }
 
-/* However a test ended, its mappings are gone by now, and its files are closed. */
+/* The kernel has unmapped and closed all of the test, however the test ended. */
 FIXTURE_TEARDOWN_PARENT(iommufd)
 {
 	EXPECT_TRUE(egm_bind_again());
 }
 
-/* The rig works: whatever is refused below is not refused for a fault of its own. */
+/* The rig can map ordinary memory, so a refusal in a later test is a refusal of EGM. */
 TEST_F(iommufd, device_copies_in_anonymous_memory)
 {
 	char *p = mmap(NULL, EGM_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -103,7 +103,7 @@ TEST_F(iommufd, map_file_outside_region_einval)
 	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, -page, 0, page));
 	EXPECT_EQ(EOVERFLOW, map_file(&self->rig, self->fd, -page, 0, 2 * page));
 	EXPECT_EQ(EINVAL, map_file(&self->rig, self->fd, 1ULL << 63, 0, page));
-	/* A refused range is reserved by nobody. */
+	/* No file has reserved a refused range. */
 	EXPECT_EQ(0, egm_map_errno(other, 0, size, MAP_SHARED));
 	close(other);
 }
@@ -151,7 +151,7 @@ TEST_F(iommufd, read_only_map_drops_device_writes)
 	munmap(q, EGM_BLOCK);
 }
 
-/* Retired before the owner came, a page is mapped as it is; gone bad under it, refused. */
+/* A page that was retired before the file owned it is mapped; a page that goes bad later is not. */
 TEST_F(iommufd, map_of_poisoned_page_ehwpoison)
 {
 	struct fresh f;
@@ -169,7 +169,7 @@ TEST_F(iommufd, map_of_poisoned_page_ehwpoison)
 	EXPECT_TRUE(forget_bad_pages());
 }
 
-/* By address, from the middle of a mapping, which nobody has touched. */
+/* By address, from the middle of a mapping that no thread has touched. */
 static void addresses(struct __test_metadata *_metadata, struct rig *rig, char *p)
 {
 	ASSERT_EQ(0, map_memory(rig, p + EGM_BLOCK, 0, LEN));
@@ -206,7 +206,7 @@ TEST_F(iommufd, map_beyond_vma_efault)
 	munmap(self->p, LEN);
 }
 
-/* Descriptor, mapping, and then the address space let go, which is the last. */
+/* Drop the descriptor, the mapping, and last the address space. */
 TEST_F(iommufd, mapped_file_is_held_until_unmap)
 {
 	int other = egm_open();
@@ -246,7 +246,7 @@ TEST_F(iommufd, copied_map_holds_file)
 	close(self->fd);
 	EXPECT_EQ(0, unmap(&self->rig, 0, LEN));
 	EXPECT_EQ(EBUSY, egm_map_errno(other, 0, LEN, MAP_SHARED));
-	/* The device goes to the copy, and does DMA there. */
+	/* Attach the device to the copy, and do DMA there. */
 	ASSERT_EQ(0, rig_attach(&self->rig, copy.dst_ioas_id));
 	EXPECT_TRUE(edu_dma_write(self->rig.bar, EGM_BLOCK, EDU_DMA_LEN));
 	ASSERT_EQ(0, rig_attach(&self->rig, self->rig.iommu->ioas_id));
@@ -275,7 +275,7 @@ TEST_F(iommufd, unbind_revokes_map)
 	EXPECT_EQ(ENODEV, map_file(&self->rig, self->fd, 0, 2 * LEN, LEN));
 	EXPECT_EQ(ENODEV, map_memory(&self->rig, self->p, 2 * LEN, LEN));
 
-	/* Detach and attach leave a revoked range as it is; then each lets go. */
+	/* Detach and attach do not map a revoked range; then drop each reference. */
 	ASSERT_EQ(0, rig_attach(&self->rig, self->rig.iommu->ioas_id));
 	EXPECT_EQ(0, device_reads(&self->rig, BESIDE, 0, q));
 	EXPECT_EQ(0, unmap(&self->rig, 6 * LEN, LEN));

@@ -21,7 +21,7 @@ struct rig {
 	void *bar;
 };
 
-/* What the machine lacks for it, or NULL. */
+/* The part that the machine lacks for a mode, or NULL. */
 static inline const char *rig_missing(void)
 {
 	char pci[32];

@@ -117,7 +117,7 @@ TEST_F(sysfs, read_after_unbind_enodev)
 	EXPECT_TRUE(egm_exists(egm_attr(self->gpu[0])));
 }
 
-/* Is @gpu one of those that the test began with? */
+/* Did the test begin with @gpu bound? */
 static bool is_known(struct _test_data_sysfs *self, const char *gpu)
 {
 	int i;
