@@ -196,7 +196,7 @@ inline map(me, ok)
 	fi
 }
 
-/* egm_iommufd_attach(), egm_region_add_dma(), then iommufd fills the domain. */
+/* egm_iommufd_attach(), egm_iommufd_add(), then iommufd fills the domain. */
 inline map_iommufd(me, ok)
 {
 #ifdef WITHOUT_DMA_OWNER
@@ -352,7 +352,7 @@ proctype remove()
 	zap();
 #endif
 #ifndef WITHOUT_DMA_REVOKE
-	/* egm_region_revoke_dma() */
+	/* egm_iommufd_revoke() */
 	atomic { !dma_lock -> dma_lock = true };
 	atomic { tracked[1] = false; iommufd[1] = false };
 	dma_lock = false;

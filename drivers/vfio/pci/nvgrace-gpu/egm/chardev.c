@@ -229,7 +229,6 @@ int egm_chardev_init(void)
 	}
 	egm_chardev_class->dev_groups = egm_sysfs_groups;
 	egm_chardev_class->dev_release = egm_chardev_release;
-	egm_iommufd_init(&egm_file_fops);
 	return 0;
 }
 
@@ -243,7 +242,6 @@ int egm_chardev_init(void)
  */
 void egm_chardev_exit(void)
 {
-	egm_iommufd_exit();
 	wait_var_event(&egm_chardev_minors, ida_is_empty(&egm_chardev_minors));
 	/*
 	 * Wait for a thread that was preempted at the end of egm_chardev_release(). With

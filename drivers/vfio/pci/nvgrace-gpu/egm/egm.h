@@ -36,7 +36,6 @@ struct egm_retired_page;
 struct file;
 struct file_operations;
 struct inode;
-struct iommufd_phys_user;
 struct kernfs_node;
 struct nvgrace_egm_info;
 struct resource;
@@ -208,6 +207,15 @@ bool egm_owner_map_overlaps(struct egm_owner_map *map, unsigned long first, unsi
 
 /* handover.c */
 
+/**
+ * DOC: Lock of the list for a kexec
+ *
+ * No lock nests in it::
+ *
+ *	mf_mutex and pfn_space_lock of mm
+ *	  egm_handover_lock
+ */
+
 void egm_handover_init(struct egm_retired *retired);
 void egm_handover_exit(void);
 void egm_handover_add(u64 spa, u64 len);
@@ -249,9 +257,6 @@ void egm_memory_failure_exit(struct egm_region *region);
  *	    device lock of the auxiliary device
  *	      egm_chardev.lock		the region of a node, and its links to GPUs
  *
- *	egm_region.dma_lock		ranges that iommufd maps
- *	  mutex of iommufd's pages	of a lock class of its own
- *
  *	mmap_lock, or the lock of a VMA
  *	  egm_region.srcu		a section: check revoked and blocked, install entries
  *	    egm_file.huge_lock		a huge entry or pages in one PMD
@@ -264,7 +269,6 @@ void egm_memory_failure_exit(struct egm_region *region);
  *	egm_scrub.lock			a spinlock
  *
  *	mf_mutex and pfn_space_lock of mm
- *	  egm_handover_lock
  *	  i_mmap_rwsem of the region
  *	    egm_region.lock
  *	      egm_retired.lock
@@ -290,8 +294,6 @@ void egm_memory_failure_exit(struct egm_region *region);
  * @retired: the list of retired pages
  * @memory_failure: the registration with mm's memory_failure()
  * @wait: woken when a page is retired, and when @revoked is set
- * @dma_lock: guards @dma_users
- * @dma_users: ranges that iommufd maps, as struct iommufd_phys_user
  * @srcu: a thread checks @revoked and blocked pages, and installs entries, in one section,
  *	  which can sleep in the allocation of a page table
  * @lock: guards @owner_map, and stores to @revoked
@@ -309,9 +311,6 @@ struct egm_region {
 	struct egm_retired retired;
 	struct egm_memory_failure memory_failure;
 	wait_queue_head_t wait;
-
-	struct mutex dma_lock;		/* guards dma_users */
-	struct list_head dma_users;
 
 	struct srcu_struct srcu;
 	spinlock_t lock;		/* guards the two below */
@@ -341,9 +340,6 @@ int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 		       u64 offset, u64 len);
 void egm_region_release(struct egm_region *region, struct egm_owner *owner);
 
-int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user);
-void egm_region_remove_dma(struct egm_region *region, struct iommufd_phys_user *user);
-
 /**
  * egm_region_is_revoked - was the region revoked?
  * @region: the region
@@ -371,12 +367,23 @@ int egm_mapping_prepare(struct vm_area_desc *desc);
 
 /* iommufd.c */
 
+/**
+ * DOC: Locks of DMA mappings
+ *
+ * They nest in the device lock of the auxiliary device, and nest in no other way::
+ *
+ *	egm_region.dma_lock		ranges that iommufd maps
+ *	  mutex of iommufd's pages	of a lock class of its own
+ */
+
 #if IS_ENABLED(CONFIG_IOMMUFD)
 void egm_iommufd_init(const struct file_operations *fops);
 void egm_iommufd_exit(void);
+void egm_iommufd_revoke(struct egm_region *region);
 #else
 static inline void egm_iommufd_init(const struct file_operations *fops) { }
 static inline void egm_iommufd_exit(void) { }
+static inline void egm_iommufd_revoke(struct egm_region *region) { }
 #endif
 
 /* file.c */

@@ -158,8 +158,6 @@ static __poll_t egm_file_poll(struct file *file, poll_table *wait)
 
 const struct file_operations egm_file_fops = {
 	.owner = THIS_MODULE,
-	/* The file owns its blocks until its release, and holds no other file. */
-	.fop_flags = FOP_PFNMAP_REF,
 	.open = egm_file_open,
 	.release = egm_file_release,
 	.llseek = egm_file_llseek,

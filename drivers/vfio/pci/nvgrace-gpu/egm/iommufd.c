@@ -8,9 +8,12 @@
 
 #include "egm.h"
 
+#include <linux/cleanup.h>
 #include <linux/fs.h>
 #include <linux/iommufd_phys_file.h>
+#include <linux/list.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pfn.h>
 
 /* A device does not fault, so a page that is blocked must be refused before it is mapped. */
@@ -23,6 +26,16 @@ static int egm_iommufd_check_blocked(struct egm_region *region, u64 offset, u64 
 	egm_region_info(region, "no DMA mapping of offset %#llx: the page there went bad; close the file and start again\n",
 			bad);
 	return -EHWPOISON;
+}
+
+static int egm_iommufd_add(struct egm_region *region, struct iommufd_phys_user *user)
+{
+	guard(mutex)(&region->dma_lock);
+	/* egm_region_revoke() sets the mark before egm_iommufd_revoke() takes dma_lock. */
+	if (egm_region_is_revoked(region))
+		return -ENODEV;
+	list_add(&user->elm, &region->dma_users);
+	return 0;
 }
 
 /*
@@ -51,20 +64,39 @@ static int egm_iommufd_attach(struct file *file, u64 start, u64 len,
 		return ret;
 
 	*phys = region->base + offset;
-	return egm_region_add_dma(region, user);
+	return egm_iommufd_add(region, user);
 }
 
+/* dma_lock waits for a running egm_iommufd_revoke(). */
 static void egm_iommufd_detach(struct file *file, struct iommufd_phys_user *user)
 {
 	struct egm_file *efile = file->private_data;
 
-	egm_region_remove_dma(efile->region, user);
+	guard(mutex)(&efile->region->dma_lock);
+	list_del(&user->elm);
 }
 
 static struct iommufd_phys_provider egm_iommufd_provider = {
 	.attach = egm_iommufd_attach,
 	.detach = egm_iommufd_detach,
 };
+
+/**
+ * egm_iommufd_revoke - unmap a region from each IOMMU page table, permanently
+ * @region: the region, after egm_region_revoke()
+ *
+ * A range that egm_iommufd_attach() listed is revoked, and each later one is refused.
+ *
+ * Context: may sleep.
+ */
+void egm_iommufd_revoke(struct egm_region *region)
+{
+	struct iommufd_phys_user *user;
+
+	guard(mutex)(&region->dma_lock);
+	list_for_each_entry(user, &region->dma_users, elm)
+		user->revoke(user);
+}
 
 /**
  * egm_iommufd_init - let iommufd map files of regions

@@ -63,18 +63,6 @@ static void egm_memory_failure_report(struct egm_region *region, pgoff_t page)
 }
 
 /*
- * mm calls this for each poisoned page of the region, mapped or not, with pfn_space_lock
- * held, which keeps the range registered.
- */
-static void egm_memory_failure_notify(struct pfn_address_space *space, unsigned long pfn)
-{
-	struct egm_region *region = container_of(space, struct egm_region, memory_failure.space);
-
-	egm_handover_add(PFN_PHYS(pfn), PAGE_SIZE);
-	egm_memory_failure_report(region, pfn - space->node.start);
-}
-
-/*
  * mm calls this for each VMA of the region in each process that it may have to signal. If the
  * function returns 0, mm signals the process for the address that maps page @pgoff of the
  * file. So it must return 0 exactly if the VMA maps @pfn, even if the page cannot be listed.
@@ -129,16 +117,13 @@ static void egm_memory_failure_work(struct work_struct *work)
 }
 
 /**
- * egm_memory_failure_module_init - list the poisoned pages of the kernel before a kexec
+ * egm_memory_failure_module_init - set up the list that outlives regions
  *
  * Context: module init.
  */
 void egm_memory_failure_module_init(void)
 {
 	egm_retired_init(&egm_memory_failure_known);
-	egm_handover_init(&egm_memory_failure_known);
-	if (egm_retired_bytes(&egm_memory_failure_known))
-		egm_memory_failure_pin();
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -165,7 +150,6 @@ EXPORT_SYMBOL_IF_KUNIT(egm_memory_failure_forget);
  */
 void egm_memory_failure_module_exit(void)
 {
-	egm_handover_exit();
 	egm_retired_destroy(&egm_memory_failure_known);
 }
 
@@ -198,7 +182,6 @@ int egm_memory_failure_register(struct egm_region *region)
 	mf->space.node.last = PHYS_PFN(region->base + region->size - 1);
 	mf->space.mapping = region->inode->i_mapping;
 	mf->space.pfn_to_vma_pgoff = egm_memory_failure_pfn_to_pgoff;
-	mf->space.memory_failure = egm_memory_failure_notify;
 
 	ret = register_pfn_address_space(&mf->space);
 	mf->registered = !ret;

@@ -15,7 +15,6 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/fs.h>
-#include <linux/iommufd_phys_file.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -86,8 +85,6 @@ static struct egm_region *egm_region_alloc(const struct nvgrace_egm_info *info)
 		return NULL;
 	}
 	kref_init(&region->ref);
-	mutex_init(&region->dma_lock);
-	INIT_LIST_HEAD(&region->dma_users);
 	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->wait);
 	egm_retired_init(&region->retired);
@@ -103,7 +100,6 @@ static void egm_region_free(struct kref *ref)
 {
 	struct egm_region *region = container_of(ref, struct egm_region, ref);
 
-	mutex_destroy(&region->dma_lock);
 	egm_memory_failure_exit(region);
 	if (region->res)
 		release_mem_region(region->base, region->size);
@@ -219,17 +215,8 @@ void egm_region_put(struct egm_region *region)
 	kref_put(&region->ref, egm_region_free);
 }
 
-static void egm_region_revoke_dma(struct egm_region *region)
-{
-	struct iommufd_phys_user *user;
-
-	guard(mutex)(&region->dma_lock);
-	list_for_each_entry(user, &region->dma_users, elm)
-		user->revoke(user);
-}
-
 /**
- * egm_region_revoke - unmap the region from user space and iommufd, permanently
+ * egm_region_revoke - unmap the region from user space, permanently
  * @region: the region
  *
  * On return no memory of the region is mapped, and none will be. An mmap() that is populating
@@ -237,9 +224,8 @@ static void egm_region_revoke_dma(struct egm_region *region)
  * No worker zeroes a block. Open files hold the region, and with it the claim.
  *
  * The function sets the mark, waits for SRCU sections and zaps. A thread that checks the mark
- * in a section either sees it, or has left the section, and its entries are zapped. A DMA
- * mapping of iommufd is revoked if egm_region_add_dma() listed it, and refused later. DMA
- * mappings of VFIO type1 stay, and hold their file.
+ * in a section either sees it, or has left the section, and its entries are zapped. DMA
+ * mappings of VFIO type1 stay.
  *
  * Context: may sleep; waits for faults that install entries, which allocate page tables.
  */
@@ -250,7 +236,6 @@ void egm_region_revoke(struct egm_region *region)
 	egm_scrub_stop(&region->scrub);
 	synchronize_srcu(&region->srcu);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
-	egm_region_revoke_dma(region);
 	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
 }
 
@@ -329,35 +314,4 @@ void egm_region_release(struct egm_region *region, struct egm_owner *owner)
 	}
 	if (stale)
 		egm_scrub_ahead(&region->scrub);
-}
-
-/**
- * egm_region_add_dma - list a range that iommufd is about to map
- * @region: the region
- * @user: the range; egm_region_revoke() revokes it
- *
- * Context: may sleep.
- * Return: 0; -ENODEV after egm_region_revoke().
- */
-int egm_region_add_dma(struct egm_region *region, struct iommufd_phys_user *user)
-{
-	guard(mutex)(&region->dma_lock);
-	/* egm_region_revoke() sets the mark before it takes dma_lock. */
-	if (egm_region_is_revoked(region))
-		return -ENODEV;
-	list_add(&user->elm, &region->dma_users);
-	return 0;
-}
-
-/**
- * egm_region_remove_dma - undo egm_region_add_dma()
- * @region: the region
- * @user: the range, which iommufd has unmapped
- *
- * Context: may sleep; waits for egm_region_revoke().
- */
-void egm_region_remove_dma(struct egm_region *region, struct iommufd_phys_user *user)
-{
-	guard(mutex)(&region->dma_lock);
-	list_del(&user->elm);
 }
