@@ -63,10 +63,10 @@ coverage: ## which lines of the driver the tests run, and why not the others
 	@$(MAKE) --no-print-directory build PROFILE=coverage
 	@scripts/coverage
 
-series: source ## the repository as patches on the kernel source (or KDIR), in build/series
+series: source ## the repository as series of patches on the kernel source (or KDIR)
 	@scripts/series
 
-series-check: deps-series tree source ## build each patch, check each patch
+series-check: deps-series tree source ## build each patch of each series, check each
 	@scripts/series --draft
 	@scripts/series-check
 

@@ -118,6 +118,7 @@ all_built() {
 	local f
 
 	for f in "$1/$DRIVER"/egm_*.c "$1/$DRIVER/egm"/*.c; do
+		[ -e "$f" ] || continue
 		f=${f#"$1/"}
 		[ -e "$2/${f%.c}.o" ] || { echo "$f was not built"; return 1; }
 	done
