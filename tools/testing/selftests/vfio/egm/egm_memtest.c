@@ -111,7 +111,7 @@ static bool check(struct part *part, bool write)
 }
 
 /* More page frames than a guest has. */
-#define FRAMES		(1 << 20)
+#define FRAMES		0x100000
 
 /* Read the flags of each page frame (KPF_* bits), from frame 0 on. Return the number of frames. */
 static size_t read_frames(uint64_t *flags)
