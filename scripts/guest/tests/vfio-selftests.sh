@@ -10,16 +10,18 @@ edu=0000:00:1d.0
 cases() {
 	"/egm/tests/vfio/$1" $edu >/tmp/tap.out 2>&1
 	tap_status=$?
-	if [ $tap_status = 4 ]; then
+	# edu has no VFs. Another program that skips all of its cases is a failure.
+	if [ $tap_status = 4 ] && [ "$1" = vfio_pci_sriov_uapi_test ]; then
 		skip "$1" "$(sed -n 's/.*SKIP *//p' /tmp/tap.out | tail -n 1)"
 		return
 	fi
 	grep -E '^(not )?ok [0-9]+ ' /tmp/tap.out >/tmp/cases
 	while read -r ok rest; do
 		rest=${rest#ok }
+		what="$1: ${rest#* }"
 		case $rest in
-		*'# SKIP'*) skip "$1: ${rest#* }" ;;
-		*) result "$1: ${rest#* }" "$([ "$ok" = ok ]; echo $?)" ;;
+		*'# SKIP'*) skip "${what%% # SKIP*}" "${what##*# SKIP }" ;;
+		*) result "$what" "$([ "$ok" = ok ]; echo $?)" ;;
 		esac
 	done </tmp/cases
 	grep -qx "1\.\.$(wc -l </tmp/cases)" /tmp/tap.out
