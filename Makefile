@@ -49,7 +49,7 @@ shell: build ## an interactive shell in the emulated Grace, modules loaded
 test: deps-check build ## static checks, KUnit and kselftests in the emulated Grace
 	@scripts/test $(PROFILE) $(TESTS)
 
-check: deps-check tree ## static checks, sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
+check: deps-check tree ## sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
 	@scripts/fetch sparse herd
 	@scripts/check
 

@@ -9,7 +9,7 @@
 . /egm/bin/host.sh
 # shellcheck source=scripts/guest/console.sh
 . /egm/bin/console.sh
-rounds=${EGM_ROUNDS:-2}
+rounds=${EGM_ROUNDS:-1}
 page=$(page_kib)
 plan $((31 + 4 * rounds + (page > 4)))
 
