@@ -14,9 +14,11 @@ BUILD=$TOP/build
 TREE=$BUILD/tree
 JOBS=${JOBS:-$(nproc)}
 PROFILES="4k 64k debug kcsan coverage"
+# Those of Debian, which are not built.
+STOCK_PROFILES="stock stock16k"
 DRIVER=drivers/vfio/pci/nvgrace-gpu
 SELFTESTS=tools/testing/selftests/vfio/egm
-export TOP BUILD TREE JOBS PROFILES DRIVER SELFTESTS
+export TOP BUILD TREE JOBS PROFILES STOCK_PROFILES DRIVER SELFTESTS
 
 say()  { printf '==> %s\n' "$*"; }
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -124,17 +126,51 @@ all_built() {
 	done
 }
 
+# unpack_packages NAME ARCH "SUITES" DEST PACKAGE[=VERSION]... - these alone, not what they
+# depend on, unpacked over what is in DEST
+unpack_packages() {
+	local name=$1 arch=$2 suites=$3 dest=$4 deb=$4.deb f
+
+	shift 4
+	rm -rf "$deb"
+	mkdir -p "$deb" "$dest"
+	(cd "$deb" && "$TOP/scripts/apt-private" "$name" "$arch" "$suites" apt-get download "$@")
+	for f in "$deb"/*.deb; do
+		# dpkg -x would put a folder in the place of a link such as /lib.
+		dpkg --fsys-tarfile "$f" | tar -C "$dest" -x --keep-directory-symlink
+	done
+	rm -rf "$deb"
+}
+
+# unpack_closure NAME ARCH "SUITES" DEST PACKAGE... - packages with all they
+# depend on, unpacked (not installed) over what is in DEST.tmp.
+unpack_closure() {
+	local name=$1 arch=$2 suites=$3 dest=$4 deb
+
+	shift 4
+	# What an ended run left may be of another version.
+	rm -f "$BUILD/apt/$name/cache/archives"/*.deb
+	"$TOP/scripts/apt-private" "$name" "$arch" "$suites" apt-get -y \
+		--download-only install "$@"
+	mkdir -p "$dest.tmp/usr"/{bin,lib,sbin}
+	for d in bin lib sbin; do ln -sfn "usr/$d" "$dest.tmp/$d"; done
+	for deb in "$BUILD/apt/$name/cache/archives"/*.deb; do
+		# dpkg -x would put a folder in the place of a link such as /lib.
+		dpkg --fsys-tarfile "$deb" |
+			tar -C "$dest.tmp" -x --keep-directory-symlink
+	done
+	rm -f "$BUILD/apt/$name/cache/archives"/*.deb
+}
+
 # unpack_kernel NAME "SUITES" PACKAGE[=VERSION] WORK - linux-source-7.x, in WORK/linux
 unpack_kernel() {
 	local work=$4 package=${3%%=*}
 
-	rm -rf "$work"/{deb,pkg,linux}
-	mkdir -p "$work"/{deb,linux}
-	(cd "$work/deb" && "$TOP/scripts/apt-private" "$1" "$(dpkg --print-architecture)" \
-		"$2" apt-get download "$3")
-	dpkg -x "$work/deb/$package"_*.deb "$work/pkg"
+	rm -rf "$work"/{pkg,linux}
+	mkdir -p "$work/linux"
+	unpack_packages "$1" "$(dpkg --print-architecture)" "$2" "$work/pkg" "$3"
 	tar -C "$work/linux" --strip-components=1 -xf "$work/pkg/usr/src/$package.tar.xz"
-	rm -rf "$work"/{deb,pkg}
+	rm -rf "$work/pkg"
 }
 
 # compile_fragment HOW FILE... - print scripts/config/FILE..., and our options as HOW, m or y
