@@ -142,6 +142,8 @@ TEST_F(bad_page, process_without_early_kill_gets_sigbus_on_touch)
 	pid_t pid;
 	char word;
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	ASSERT_EQ(0, pipe(to));
 	ASSERT_EQ(0, pipe(from));
 	ASSERT_EQ(0, egm_touch(self->f.p + bad, 1));
@@ -169,6 +171,8 @@ TEST_F(bad_page, reports_during_zeroing_spare_the_rest)
 	size_t blocks = self->f.len / EGM_BLOCK, i;
 	uint64_t bad[8];
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	ASSERT_GE(ARRAY_SIZE(bad), blocks);
 	egm_set_workers(0);
 	memset(self->f.p, 0xa5, self->f.len);
@@ -214,6 +218,8 @@ TEST_F(bad_page, five_thousand_are_unmapped_and_listed)
 	uint64_t size = egm_size(self->f.fd), step = 2 * self->f.page, len, *bad;
 	size_t i;
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	if (size < MANY * step)
 		SKIP(return, "the region is too small");
 	bad = calloc(MANY, sizeof(*bad));
@@ -312,6 +318,8 @@ TEST_F(bad_page, reports_during_bind_and_unbind_are_listed)
 {
 	uint64_t bad[200];
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	inject_while(_metadata, &self->f, bind_anew, bad, ARRAY_SIZE(bad));
 }
 
@@ -320,6 +328,8 @@ TEST_F(bad_page, reports_during_map_and_release_are_listed)
 {
 	uint64_t bad[200];
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	inject_while(_metadata, &self->f, map_and_release, bad, ARRAY_SIZE(bad));
 }
 
@@ -329,6 +339,8 @@ TEST_F(bad_page, report_during_fork_reaches_children)
 	pid_t injector, pid[40];
 	int i, status;
 
+	if (!egm_core_has("kvm-poison"))
+		SKIP(return, EGM_CORE_LACKS "fork");
 	memset(self->f.p, 1, self->f.len);
 	injector = fork();
 	ASSERT_LE(0, injector);
@@ -360,6 +372,8 @@ TEST_F(bad_page, list_survives_gpu_unbind_and_pins_the_module)
 	char gpus[EGM_MAX_GPUS][32];
 	int i, n = egm_gpus(gpus);
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	munmap(self->f.p, self->f.len);
 	close(self->f.fd);
 	ASSERT_EQ(0, inject(bad));

@@ -135,6 +135,8 @@ TEST_F(dirty_log, written_pages_are_logged)
 {
 	struct guest g;
 
+	if (!egm_core_has("kvm-poison"))
+		SKIP(return, EGM_CORE_LACKS "KVM");
 	ASSERT_EQ(0, make_guest(self->kvm, self->vm, &g));
 	ASSERT_EQ(0, set_slot(self->vm, 1, RAM_IPA, self->ram, RAM_SIZE,
 			      KVM_MEM_LOG_DIRTY_PAGES));
@@ -154,6 +156,8 @@ TEST_F(dirty_log, logging_after_first_use_splits_blocks)
 {
 	struct guest g;
 
+	if (!egm_core_has("kvm-poison"))
+		SKIP(return, EGM_CORE_LACKS "KVM");
 	ASSERT_EQ(0, make_guest(self->kvm, self->vm, &g));
 	ASSERT_EQ(0, set_slot(self->vm, 1, RAM_IPA, self->ram, RAM_SIZE, 0));
 	ASSERT_TRUE(run_guest(&g, self->page, 1, 2, 77));

@@ -144,6 +144,8 @@ TEST_F(dma, write_after_close_reaches_no_other_owner)
 	struct setup *s = &self->s;
 	int other = egm_open();
 
+	if (!egm_core_has("type1"))
+		SKIP(return, EGM_CORE_LACKS "VFIO type1");
 	iommu_map(s->rig.iommu, &s->region);
 	fill_device(_metadata, s);
 	munmap(s->p, LEN);
@@ -226,6 +228,8 @@ TEST_F(dma, descriptors_in_another_process_hold_the_file)
 	pid_t keeper;
 	char byte;
 
+	if (!egm_core_has("type1"))
+		SKIP(return, EGM_CORE_LACKS "VFIO type1");
 	ASSERT_EQ(0, pipe(go));
 	iommu_map(s->rig.iommu, &s->region);
 	keeper = fork();
@@ -269,6 +273,8 @@ TEST_F(type1, map_of_two_files_holds_both)
 	struct setup *s = &self->s;
 	const size_t half = LEN / 2;
 
+	if (!egm_core_has("type1"))
+		SKIP(return, EGM_CORE_LACKS "VFIO type1");
 	/* The second file in the place of the first one's upper half. */
 	ASSERT_NE(MAP_FAILED, mmap(s->p + half, half, PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_FIXED, second, LEN));

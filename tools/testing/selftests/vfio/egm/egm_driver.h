@@ -80,6 +80,22 @@ static inline bool egm_bind_all(char gpus[EGM_MAX_GPUS][32], int n)
 	return egm_bind_again() && all;
 }
 
+/*
+ * Does the core kernel have this change of the driver's series? A module that was built outside
+ * the kernel's source names the changes that its build found; one of the kernel needs all.
+ */
+static inline bool egm_core_has(const char *change)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "/sbin/modinfo -F core_changes nvgrace-egm 2>/dev/null | grep -q '%s=no'", change);
+	return system(command) != 0;
+}
+
+/* The reason with which a test skips. */
+#define EGM_CORE_LACKS	"the core kernel lacks the driver's change of "
+
 /* Path of an attribute or link of the region under test, until the next call. */
 static inline const char *egm_attr(const char *name)
 {

@@ -46,6 +46,9 @@ static inline bool edu_bind(const char *pci)
 
 	if (system("modprobe vfio-pci"))
 		return false;
+	/* A softdep of vfio, which not every modprobe follows. Without the module egm_dma fails. */
+	if (system("modprobe -q vfio_iommu_type1"))
+		fprintf(stderr, "# no vfio_iommu_type1\n");
 	snprintf(path, sizeof(path), EDU_PCI_DEVICES "/%s/driver_override", pci);
 	egm_write(path, "vfio-pci");
 	egm_write("/sys/bus/pci/drivers_probe", pci);

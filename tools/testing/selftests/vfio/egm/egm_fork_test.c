@@ -66,6 +66,8 @@ TEST_F(fork, entry_zapped_for_a_bad_page_is_not_copied)
 	int fd = egm_open();
 	char *p;
 
+	if (!egm_core_has("kvm-poison"))
+		SKIP(return, EGM_CORE_LACKS "fork");
 	ASSERT_LE(0, fd);
 	p = egm_map(fd, 0, pmd);
 	ASSERT_NE(MAP_FAILED, p);
@@ -94,6 +96,10 @@ TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 	size_t pmd = egm_pmd_size();
 	char *p;
 
+	if (iommufd < 0)
+		SKIP(return, "no /dev/iommu");
+	if (!egm_core_has("kvm-poison"))
+		SKIP(return, EGM_CORE_LACKS "fork");
 	ASSERT_LE(1, egm_gpus(gpus));
 	device = vfio_pci_device_alloc(gpus[0], iommu);
 	vfio_pci_cdev_open(device, gpus[0]);

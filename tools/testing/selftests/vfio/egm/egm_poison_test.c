@@ -103,6 +103,8 @@ TEST_F(poison, page_outside_the_mapping_no_sigbus)
 /* The owner does not map the page: its next mapping leaves the page out, the next owner maps it. */
 TEST_F(poison, unmapped_page_is_left_out)
 {
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	munmap(self->f.p, self->f.len);
 	ASSERT_EQ(0, inject(EGM_BLOCK));
 	EXPECT_EQ(0, egm_bus_code);
@@ -120,6 +122,8 @@ TEST_F(poison, free_page_is_listed_and_not_zeroed)
 	struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
 	struct list l;
 
+	if (!egm_core_has("memory-failure"))
+		SKIP(return, EGM_CORE_LACKS "memory_failure()");
 	ASSERT_LE(0, fd);
 	egm_set_workers(0);
 	memset(self->f.p, 0xa5, EGM_BLOCK);
