@@ -15,6 +15,46 @@ wait_until() {
 	done
 }
 
+# hotplug PROGRAM - the kernel's uevents start it from now on; '' for none. Debian's kernel starts
+# no program, so a process listens.
+hotplug() {
+	if [ -e /proc/sys/kernel/hotplug ]; then
+		echo "$1" >/proc/sys/kernel/hotplug
+		return
+	fi
+	[ ! -e /run/uevent.pid ] || kill "$(cat /run/uevent.pid)"
+	rm -f /run/uevent.pid
+	[ -n "$1" ] || return 0
+	uevent "$1" </dev/null >/dev/null 2>&1 &
+	echo $! >/run/uevent.pid
+}
+
+# core_has CHANGE - has the core kernel that change of the driver's series? The driver of a
+# package says which its build did not find.
+core_has() { ! /sbin/modinfo -F core_changes nvgrace-egm 2>/dev/null | grep -q "$1=no"; }
+
+# lacks NEED - does this kernel lack what a test needs? Print it then.
+lacks() {
+	case $1 in
+	iommufd)
+		[ ! -c /dev/iommu ] && echo "no /dev/iommu" ;;
+	type1 | memory-failure | kvm-poison)
+		! core_has "$1" && echo "the core kernel lacks the driver's change $1" ;;
+	kexec-file)
+		! grep -q ' T __arm64_sys_kexec_file_load$' /proc/kallsyms &&
+			echo "the kernel lacks CONFIG_KEXEC_FILE" ;;
+	kunit)
+		! modprobe kunit 2>/dev/null && echo "the kernel lacks CONFIG_KUNIT" ;;
+	guest-virtio)
+		! grep -q '/virtio_blk\.ko' "/lib/modules/$(uname -r)/modules.builtin" &&
+			echo "the guest has no modules, and virtio_blk is one" ;;
+	*)
+		echo "lacks: what is '$1'?" >&2
+		return 1
+		;;
+	esac
+}
+
 page_kib() { sed -n 's/^KernelPageSize: *\([0-9]*\).*/\1/p' /proc/self/smaps | head -n 1; }
 
 # log_is_whole - the kernel log begins with the boot, so a line that is absent was not printed
@@ -42,6 +82,8 @@ bound() { [ "$(driver_of "$1")" = nvgrace_gpu_vfio_pci ]; }
 # to_vfio_pci DEVICE - bind a PCI device that has no driver to vfio-pci
 to_vfio_pci() {
 	modprobe vfio-pci
+	# What VFIO asks for besides, and busybox does not hear.
+	modprobe vfio_iommu_type1 2>/dev/null
 	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
 	echo "$1" >/sys/bus/pci/drivers_probe
 	[ "$(driver_of "$1")" = vfio-pci ]

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
+# needs: iommufd
 # A guest with a device assigned, its RAM on EGM: through iommufd and through type1, DMA all
 # over its RAM, reset, hot-unplug and hot-plug; two guests on one region; both QEMUs.
 . /egm/bin/tap.sh

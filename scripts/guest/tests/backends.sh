@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
 # profiles: 4k
+# needs: guest-virtio
 # The ways to give QEMU a memory backend on a region, each taken or refused, and with which
 # words; backends that come and go in a running QEMU.
 . /egm/bin/tap.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: beside-ram
+# needs: memory-failure
 # The region shares a memory section with System RAM, so its pages have a struct page.
 # memory_failure() must not treat a page of the region as RAM.
 . /egm/bin/tap.sh

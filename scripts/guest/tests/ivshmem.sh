@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # profiles: 4k 64k debug
+# needs: iommufd
 # A guest's RAM and its ivshmem device are two parts of one region. The guest and an assigned
 # device read and write both parts. A second QEMU cannot map the part of the ivshmem device.
 . /egm/bin/tap.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: kdump
 # profiles: 4k 64k
+# needs: kexec-file
 # The kernel that boots after a crash creates no region and zeroes nothing: the memory may be
 # part of the dump. This script runs in both kernels.
 . /egm/bin/tap.sh

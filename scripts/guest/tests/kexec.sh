@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: kexec
 # profiles: 4k 64k
+# needs: kexec-file memory-failure
 # A second kernel, booted by kexec, reads the list of the pages that went bad under the first,
 # and zeroes the rest. This script runs in both kernels.
 . /egm/bin/tap.sh

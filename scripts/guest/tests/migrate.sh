@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
 # profiles: 4k 64k debug
+# needs: kvm-poison
 # A guest on EGM writes nearly all of its memory without end. It is saved and restored, and
 # migrates while it runs: to another region, to ordinary memory and back. KVM logs its writes.
 # EGM_ROUNDS in the environment: how often the guest migrates from one region to the other.

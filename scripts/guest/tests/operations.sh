@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: operations
 # profiles: 4k 64k
+# needs: iommufd
 # The documentation has a table of what works on EGM, device-dax and hugetlbfs. A program tries
 # each row of it; qemu-operations.sh has the rows of QEMU.
 . /egm/bin/tap.sh

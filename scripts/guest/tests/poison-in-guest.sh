@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: poison
+# needs: kvm-poison
 # A page of a running KVM guest goes bad: a page of a process, under either QEMU and with a
 # device that does DMA, a page of the guest's kernel, and a page table. Then system_reset with a
 # bad page.

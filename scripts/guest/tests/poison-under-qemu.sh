@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
+# needs: kvm-poison
 # A page of a running KVM guest goes bad: the process in the guest that uses it dies, the guest
 # runs on, and no other process receives a signal.
 . /egm/bin/tap.sh

@@ -37,8 +37,8 @@ check "m2: QEMU has one mapping of the whole memory" one_mapping
 if [ "$page" != 4 ]; then
 	skip "m2: KVM maps all memory in blocks" \
 		"a block is $((page * page / 8)) MiB here, more than the guest has"
-elif [ ! -e /sys/kernel/debug/kvm ]; then
-	skip "m2: KVM maps all memory in blocks" "no debugfs of KVM"
+elif ! cat /sys/kernel/debug/kvm/*/stage2_page_tables >/dev/null 2>&1; then
+	skip "m2: KVM maps all memory in blocks" "the kernel lacks CONFIG_PTDUMP_STAGE2_DEBUGFS"
 else
 	check "m2: KVM maps all memory in blocks" blocks
 fi

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # scenario: default
+# needs: iommufd
 # QEMU without privileges runs in the group that the udev rule sets, and fails in another one. A
 # descriptor does not replace the permission: a memory backend opens a path. EGM does not count
 # as locked memory, with or without an assigned device.
