@@ -5,18 +5,28 @@
 PROFILE ?= 4k
 export KDIR
 
+# Of the demo: Debian's own kernel, unless a source or a profile is named.
+KERNEL ?= $(if $(KDIR)$(filter-out file,$(origin PROFILE)),ours,stock)
+ifeq ($(filter stock ours,$(KERNEL)),)
+$(error KERNEL is stock or ours, not $(KERNEL))
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check deps-series source fetch tree build demo shell test check mutants bench coverage series series-check clean
+.PHONY: help deps deps-check deps-demo deps-series source fetch tree build stock demo shell test check mutants bench coverage modules deb series series-check clean
 
 help: ## say what there is
-	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan] [TESTS=NAME...] [KDIR=/path/to/linux]'
+	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan|stock|stock16k] [TESTS=NAME...]'
+	@echo '     [KDIR=/path/to/linux]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo
 	@echo 'PROFILE  4k: 4 KiB pages (default); 64k: 64 KiB pages; debug: 4 KiB pages,'
 	@echo '         KASAN, UBSAN, lockdep, kmemleak, fault injection; kcsan: 4 KiB pages,'
-	@echo '         KCSAN'
+	@echo '         KCSAN; stock: the kernel that Debian has, with the two modules built for'
+	@echo '         it; stock16k: the same with 16 KiB pages'
 	@echo 'TESTS    names of tests, or how they begin; scripts/test says which there are'
+	@echo 'KERNEL   of make demo: stock (default) is as in PROFILE, ours the kernel of PROFILE'
+	@echo 'KVER     of make modules: a kernel that Debian has (7.3.4+deb13-arm64)'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
 deps:
@@ -24,6 +34,9 @@ deps:
 
 deps-check:
 	@scripts/deps check
+
+deps-demo:
+	@scripts/deps demo
 
 deps-series:
 	@scripts/deps series
@@ -40,8 +53,14 @@ tree: source ## lay the driver over the kernel source, in build/tree
 build: fetch tree ## build kernel, modules and tests of PROFILE
 	@scripts/kbuild $(PROFILE)
 
-demo: build ## boot an emulated Grace and a KVM guest on its EGM memory
-	@scripts/demo $(PROFILE)
+stock: deps-demo ## fetch Debian's own kernel, build the two modules for it
+	@$(if $(KDIR),,scripts/fetch kernel)
+	@scripts/fetch qemu firmware rootfs cross
+	@scripts/overlay
+	@scripts/stock stock demo
+
+demo: $(if $(filter ours,$(KERNEL)),build,stock) ## boot an emulated Grace and a KVM guest on its EGM memory
+	@scripts/demo $(if $(filter ours,$(KERNEL)),$(PROFILE),stock)
 
 shell: build ## an interactive shell in the emulated Grace, modules loaded
 	@scripts/vm --profile $(PROFILE) --shell
@@ -62,6 +81,16 @@ bench: build ## measure the driver beside hugetlbfs, THP and the plain way
 coverage: ## which lines of the driver the tests run, and why not the others
 	@$(MAKE) --no-print-directory build PROFILE=coverage
 	@scripts/coverage
+
+modules: deps-demo ## build the two modules for the kernel KVER of Debian, in build/modules
+	@$(if $(KDIR),,scripts/fetch kernel)
+	@scripts/overlay
+	@scripts/modules $(KVER)
+
+deb: deps-demo ## build a package of the driver's sources for DKMS, in build/deb
+	@$(if $(KDIR),,scripts/fetch kernel)
+	@scripts/overlay
+	@scripts/package
 
 series: source ## the repository as series of patches on the kernel source (or KDIR)
 	@scripts/series
