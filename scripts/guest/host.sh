@@ -49,7 +49,7 @@ lacks() {
 		! grep -q '/virtio_blk\.ko' "/lib/modules/$(uname -r)/modules.builtin" &&
 			echo "the guest has no modules, and virtio_blk is one" ;;
 	*)
-		echo "lacks: what is '$1'?" >&2
+		echo "lacks: unknown need '$1'" >&2
 		return 1
 		;;
 	esac
@@ -82,7 +82,7 @@ bound() { [ "$(driver_of "$1")" = nvgrace_gpu_vfio_pci ]; }
 # to_vfio_pci DEVICE - bind a PCI device that has no driver to vfio-pci
 to_vfio_pci() {
 	modprobe vfio-pci
-	# What VFIO asks for besides, and busybox does not hear.
+	# A soft dependency of vfio, which busybox's modprobe does not load.
 	modprobe vfio_iommu_type1 2>/dev/null
 	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
 	echo "$1" >/sys/bus/pci/drivers_probe

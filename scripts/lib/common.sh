@@ -126,8 +126,8 @@ all_built() {
 	done
 }
 
-# unpack_packages NAME ARCH "SUITES" DEST PACKAGE[=VERSION]... - these alone, not what they
-# depend on, unpacked over what is in DEST
+# unpack_packages NAME ARCH "SUITES" DEST PACKAGE[=VERSION]... - unpack these packages, without
+# their dependencies, into DEST
 unpack_packages() {
 	local name=$1 arch=$2 suites=$3 dest=$4 deb=$4.deb f
 
@@ -142,13 +142,13 @@ unpack_packages() {
 	rm -rf "$deb"
 }
 
-# unpack_closure NAME ARCH "SUITES" DEST PACKAGE... - packages with all they
-# depend on, unpacked (not installed) over what is in DEST.tmp.
+# unpack_closure NAME ARCH "SUITES" DEST PACKAGE... - unpack, and do not install, packages with
+# their dependencies into DEST.tmp.
 unpack_closure() {
 	local name=$1 arch=$2 suites=$3 dest=$4 deb
 
 	shift 4
-	# What an ended run left may be of another version.
+	# The packages of an ended run can be of another version.
 	rm -f "$BUILD/apt/$name/cache/archives"/*.deb
 	"$TOP/scripts/apt-private" "$name" "$arch" "$suites" apt-get -y \
 		--download-only install "$@"

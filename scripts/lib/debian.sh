@@ -6,7 +6,7 @@
 
 suites="trixie trixie-backports"
 
-# source_version - that of the kernel source in build/tree, such as 7.3.4
+# source_version - the version of the kernel source in build/tree, such as 7.3.4
 source_version() {
 	sed -nE 's/^(VERSION|PATCHLEVEL|SUBLEVEL) = ([0-9]+)$/\2/p' "$TREE/Makefile" | paste -sd .
 }
@@ -36,7 +36,7 @@ in_cross() {
 	unshare --mount "${user[@]}" --propagation unchanged sh -ec '
 		root=$1 n=$2
 		shift 2
-		# In a chroot / is no mount point, and who made it keeps its mounts private.
+		# This fails in a chroot, where / is no mount point.
 		mount --make-rprivate / 2>/dev/null || true
 		for d in /dev /proc; do mount --rbind "$d" "$root$d"; done
 		while [ "$n" -gt 0 ]; do
