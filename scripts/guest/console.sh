@@ -10,6 +10,7 @@ start_guest() {
 	shift
 	rm -f "/tmp/$guest_name.in"
 	mkfifo "/tmp/$guest_name.in"
+	: >"/tmp/$guest_name"
 	# Opened for reading and writing, so that the console never ends.
 	egm-guest "$@" <>"/tmp/$guest_name.in" >"/tmp/$guest_name" 2>&1 &
 	guest=$!

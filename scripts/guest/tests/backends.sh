@@ -20,6 +20,8 @@ start() {
 	# Open the pipe before QEMU does, for reading and writing: a write without a reader is lost.
 	rm -f /tmp/backend.in
 	mkfifo /tmp/backend.in
+	# answered() must not read what an earlier QEMU printed.
+	: >/tmp/backend
 	exec 7<>/tmp/backend.in
 	# shellcheck disable=SC2086 # lists of words
 	$qemu ${machine:--M virt,gic-version=3,memory-backend=m0 -cpu host -accel kvm -m ${mib:-256}M} \
