@@ -5,8 +5,8 @@
 PROFILE ?= 4k
 export KDIR
 
-# Of the demo: Debian's own kernel, unless a source or a profile is named.
-KERNEL ?= $(if $(KDIR)$(filter-out file,$(origin PROFILE)),ours,stock)
+# Of the demo: the kernel with all changes, or Debian's own.
+KERNEL ?= ours
 ifeq ($(filter stock ours,$(KERNEL)),)
 $(error KERNEL is stock or ours, not $(KERNEL))
 endif
@@ -25,7 +25,7 @@ help: ## say what there is
 	@echo '         KCSAN; stock: the kernel that Debian has, with the two modules built for'
 	@echo '         it; stock16k: the same with 16 KiB pages'
 	@echo 'TESTS    names of tests, or how they begin; scripts/test says which there are'
-	@echo 'KERNEL   of make demo: stock (default) is as in PROFILE, ours the kernel of PROFILE'
+	@echo 'KERNEL   of make demo: ours (default) is the kernel of PROFILE, stock is as in PROFILE'
 	@echo 'KVER     of make modules: a kernel that Debian has (7.3.4+deb13-arm64)'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
