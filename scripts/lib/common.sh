@@ -126,26 +126,34 @@ all_built() {
 	done
 }
 
+# unpack_debs DEST FILE... - unpack, and do not install, packages into DEST
+unpack_debs() {
+	local dest=$1 deb
+
+	shift
+	for deb in "$@"; do
+		# dpkg -x would put a folder in the place of a link such as /lib.
+		dpkg --fsys-tarfile "$deb" | tar -C "$dest" -x --keep-directory-symlink
+	done
+}
+
 # unpack_packages NAME ARCH "SUITES" DEST PACKAGE[=VERSION]... - unpack these packages, without
 # their dependencies, into DEST
 unpack_packages() {
-	local name=$1 arch=$2 suites=$3 dest=$4 deb=$4.deb f
+	local name=$1 arch=$2 suites=$3 dest=$4 deb=$4.deb
 
 	shift 4
 	rm -rf "$deb"
 	mkdir -p "$deb" "$dest"
 	(cd "$deb" && "$TOP/scripts/apt-private" "$name" "$arch" "$suites" apt-get download "$@")
-	for f in "$deb"/*.deb; do
-		# dpkg -x would put a folder in the place of a link such as /lib.
-		dpkg --fsys-tarfile "$f" | tar -C "$dest" -x --keep-directory-symlink
-	done
+	unpack_debs "$dest" "$deb"/*.deb
 	rm -rf "$deb"
 }
 
 # unpack_closure NAME ARCH "SUITES" DEST PACKAGE... - unpack, and do not install, packages with
 # their dependencies into DEST.tmp.
 unpack_closure() {
-	local name=$1 arch=$2 suites=$3 dest=$4 deb
+	local name=$1 arch=$2 suites=$3 dest=$4
 
 	shift 4
 	# The packages of an ended run can be of another version.
@@ -154,11 +162,7 @@ unpack_closure() {
 		--download-only install "$@"
 	mkdir -p "$dest.tmp/usr"/{bin,lib,sbin}
 	for d in bin lib sbin; do ln -sfn "usr/$d" "$dest.tmp/$d"; done
-	for deb in "$BUILD/apt/$name/cache/archives"/*.deb; do
-		# dpkg -x would put a folder in the place of a link such as /lib.
-		dpkg --fsys-tarfile "$deb" |
-			tar -C "$dest.tmp" -x --keep-directory-symlink
-	done
+	unpack_debs "$dest.tmp" "$BUILD/apt/$name/cache/archives"/*.deb
 	rm -f "$BUILD/apt/$name/cache/archives"/*.deb
 }
 
