@@ -25,6 +25,7 @@ help: ## say what there is
 	@echo '         KCSAN; stock: the kernel that Debian has, with the two modules built for'
 	@echo '         it; stock16k: the same with 16 KiB pages'
 	@echo 'TESTS    names of tests, or how they begin; scripts/test says which there are'
+	@echo 'CHECKS   the same of make check and scripts/check'
 	@echo 'KERNEL   of make demo: ours (default) is the kernel of PROFILE, stock is as in PROFILE'
 	@echo 'KVER     of make modules: a kernel that Debian has (7.3.4+deb13-arm64)'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
@@ -70,7 +71,7 @@ test: deps-check build ## static checks, KUnit and kselftests in the emulated Gr
 
 check: deps-check tree ## sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
 	@scripts/fetch sparse herd
-	@scripts/check
+	@scripts/check $(CHECKS)
 
 mutants: build ## break the driver in each way a test must notice, and see it noticed
 	@scripts/mutants $(PROFILE)

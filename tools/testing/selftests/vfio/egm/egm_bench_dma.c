@@ -126,7 +126,7 @@ static void measure_round(int hugetlb, size_t len)
 
 int main(int argc, char **argv)
 {
-	const char *why = rig_missing();
+	const char *why = rig_missing(MODE_IOMMUFD);
 	int samples = 5, hugetlb, round;
 	bool usage = argc != 1;
 	size_t len;

@@ -84,8 +84,8 @@ FIXTURE_VARIANT_ADD(dma, iommufd) { MODE_IOMMUFD };
 
 FIXTURE_SETUP(dma)
 {
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(variant->iommu_mode))
+		SKIP(return, "%s", rig_missing(variant->iommu_mode));
 	set_up(_metadata, &self->s, variant->iommu_mode);
 }
 
@@ -256,8 +256,8 @@ FIXTURE(type1) {
 
 FIXTURE_SETUP(type1)
 {
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(MODE_VFIO_TYPE1V2_IOMMU))
+		SKIP(return, "%s", rig_missing(MODE_VFIO_TYPE1V2_IOMMU));
 	set_up(_metadata, &self->s, MODE_VFIO_TYPE1V2_IOMMU);
 }
 

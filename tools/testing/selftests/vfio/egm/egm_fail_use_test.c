@@ -128,15 +128,15 @@ static void sweep_iommufd(struct __test_metadata *_metadata, int nth, bool by_fi
 
 TEST_F_TIMEOUT(fail_use, iommufd_map_file, 1200)
 {
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(MODE_IOMMUFD))
+		SKIP(return, "%s", rig_missing(MODE_IOMMUFD));
 	sweep_iommufd(_metadata, self->in.nth, true);
 }
 
 TEST_F_TIMEOUT(fail_use, iommufd_map_addresses, 1200)
 {
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(MODE_IOMMUFD))
+		SKIP(return, "%s", rig_missing(MODE_IOMMUFD));
 	sweep_iommufd(_metadata, self->in.nth, false);
 }
 
@@ -148,8 +148,8 @@ TEST_F_TIMEOUT(fail_use, iommufd_attach, 1200)
 	int n, fd, ret;
 	bool more;
 
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(MODE_IOMMUFD))
+		SKIP(return, "%s", rig_missing(MODE_IOMMUFD));
 	rig_up(&rig, MODE_IOMMUFD);
 	ASSERT_EQ(0, ioas_alloc(rig.iommu->iommufd, &ioas));
 	fd = egm_open();
@@ -178,8 +178,8 @@ TEST_F_TIMEOUT(fail_use, iommufd_revoke, 1200)
 	int n, fd, ret;
 	bool more;
 
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(MODE_IOMMUFD))
+		SKIP(return, "%s", rig_missing(MODE_IOMMUFD));
 	rig_up(&rig, MODE_IOMMUFD);
 	for (n = 1; n < MAX_POINTS; n++) {
 		fd = egm_open();

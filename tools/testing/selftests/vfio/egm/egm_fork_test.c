@@ -9,6 +9,7 @@
 #include <libvfio.h>
 
 #include "egm_hold.h"
+#include "egm_iommufd.h"
 #include "egm_retired.h"
 
 FIXTURE(fork) {
@@ -96,8 +97,8 @@ TEST_F(fork, bar_zapped_by_vfio_is_not_copied)
 	size_t pmd = egm_pmd_size();
 	char *p;
 
-	if (access("/dev/iommu", F_OK))
-		SKIP(return, "no /dev/iommu");
+	if (iommufd_missing())
+		SKIP(return, "%s", iommufd_missing());
 	if (!egm_core_has("kvm-poison"))
 		SKIP(return, EGM_CORE_LACKS "fork");
 	iommu = iommu_init(MODE_IOMMUFD);

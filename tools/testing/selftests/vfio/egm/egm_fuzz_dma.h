@@ -31,17 +31,20 @@ static inline bool dma_open_again(void)
 {
 	int i;
 
+	if (dma_iommufd < 0)
+		return true;
 	close(dma_iommufd);
 	for (i = 0; i < MAX_DMA; i++)
 		model_dma_unmap(i);
 	return MUST(dma_open(), "no IOAS: %s", strerror(errno));
 }
 
+/* A slot that is used, or one that is not; -1 if there is none, as without iommufd. */
 static inline int pick_dma(bool used)
 {
 	int i, slot = pick(MAX_DMA);
 
-	for (i = 0; i < MAX_DMA; i++, slot = (slot + 1) % MAX_DMA) {
+	for (i = 0; dma_iommufd >= 0 && i < MAX_DMA; i++, slot = (slot + 1) % MAX_DMA) {
 		bool is_used = dma_file[slot] != NO_FILE;
 
 		if (is_used == used)

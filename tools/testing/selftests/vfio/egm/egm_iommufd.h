@@ -70,6 +70,12 @@ static inline int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t
 	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap) ? errno : 0;
 }
 
+/* Why no file can be mapped for DMA by iommufd here, or NULL. */
+static inline const char *iommufd_missing(void)
+{
+	return egm_exists("/dev/iommu") ? NULL : "no /dev/iommu";
+}
+
 /* Map a range for DMA, which zeroes all of it, and unmap it; 0 or an errno. */
 static inline int use_for_dma(int fd, uint64_t offset, uint64_t len)
 {

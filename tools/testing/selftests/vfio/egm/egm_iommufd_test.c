@@ -25,8 +25,8 @@ FIXTURE(iommufd) {
 
 FIXTURE_SETUP(iommufd)
 {
-	if (rig_missing())
-		SKIP(return, "%s", rig_missing());
+	if (rig_missing(MODE_IOMMUFD))
+		SKIP(return, "%s", rig_missing(MODE_IOMMUFD));
 	rig_up(&self->rig, MODE_IOMMUFD);
 	ASSERT_TRUE(egm_bind_again());
 	self->fd = egm_open();

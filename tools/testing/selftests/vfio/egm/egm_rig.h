@@ -22,12 +22,12 @@ struct rig {
 };
 
 /* The part that the machine lacks for a mode, or NULL. */
-static inline const char *rig_missing(void)
+static inline const char *rig_missing(const char *iommu_mode)
 {
 	char pci[32];
 
-	if (!egm_exists("/dev/iommu"))
-		return "no /dev/iommu";
+	if (strstr(iommu_mode, MODE_IOMMUFD) && iommufd_missing())
+		return iommufd_missing();
 	return edu_find(pci, sizeof(pci)) ? NULL : "no edu device";
 }
 
