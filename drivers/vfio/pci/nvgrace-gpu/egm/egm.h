@@ -153,8 +153,7 @@ void egm_scrub_ahead(struct egm_scrub *scrub);
 void egm_scrub_stop(struct egm_scrub *scrub);
 int egm_scrub_range(struct egm_scrub *scrub, u64 offset, u64 len);
 bool egm_scrub_use_zero(struct egm_scrub *scrub, u64 offset, u64 len);
-bool egm_scrub_mark_stale(struct egm_scrub *scrub, unsigned long first,
-			  unsigned long count);
+bool egm_scrub_mark_stale(struct egm_scrub *scrub, unsigned long first, unsigned long count);
 u64 egm_scrub_pending(struct egm_scrub *scrub);
 
 /* owner.c */
@@ -202,6 +201,8 @@ bool egm_owner_map_owns(struct egm_owner_map *map, const struct egm_owner *owner
 const struct egm_owner *egm_owner_map_find_other(struct egm_owner_map *map,
 						 const struct egm_owner *owner,
 						 unsigned long *first, unsigned long last);
+const struct egm_owner *egm_owner_map_next(struct egm_owner_map *map, unsigned long *first,
+					   unsigned long *count);
 void egm_owner_map_release_first(struct egm_owner_map *map, struct egm_owner *owner);
 bool egm_owner_map_overlaps(struct egm_owner_map *map, unsigned long first, unsigned long last);
 
@@ -241,8 +242,7 @@ void egm_memory_failure_module_exit(void);
 void egm_memory_failure_forget(void);
 void egm_memory_failure_init(struct egm_region *region);
 int egm_memory_failure_register(struct egm_region *region);
-void egm_memory_failure_set_attribute(struct egm_region *region,
-				      struct kernfs_node *attribute);
+void egm_memory_failure_set_attribute(struct egm_region *region, struct kernfs_node *attribute);
 void egm_memory_failure_exit(struct egm_region *region);
 
 /* region.c */
@@ -328,17 +328,17 @@ void egm_region_exit(void);
 bool egm_region_forbid(void);
 void egm_region_allow(void);
 
-struct egm_region *egm_region_create(struct device *dev,
-				     const struct nvgrace_egm_info *info);
+struct egm_region *egm_region_create(struct device *dev, const struct nvgrace_egm_info *info);
 struct egm_region *egm_region_get(struct egm_region *region);
 void egm_region_revoke(struct egm_region *region);
 void egm_region_put(struct egm_region *region);
 DEFINE_FREE(egm_region_put, struct egm_region *,
 	    IS_ERR_OR_NULL(_T) ? (void)0 : egm_region_put(_T))
 
-int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
-		       u64 offset, u64 len);
+int egm_region_reserve(struct egm_region *region, struct egm_owner *owner, u64 offset, u64 len);
 void egm_region_release(struct egm_region *region, struct egm_owner *owner);
+bool egm_region_next_owned(struct egm_region *region, const struct egm_owner *owner,
+			   u64 *offset, u64 *len, struct egm_opener *opener);
 
 /**
  * egm_region_is_revoked - was the region revoked?

@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/poll.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -156,6 +157,19 @@ static __poll_t egm_file_poll(struct file *file, poll_table *wait)
 	return mask;
 }
 
+/* For a reader of /proc/PID/fdinfo: Documentation/ABI/testing/sysfs-class-egm has the lines. */
+static void egm_file_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct egm_file *efile = file->private_data;
+	struct egm_opener opener;
+	u64 offset, len;
+
+	seq_printf(m, "egm-region:\t%s\n", efile->region->name);
+	for (offset = 0; egm_region_next_owned(efile->region, &efile->owner, &offset, &len,
+					       &opener); offset += len)
+		seq_printf(m, "egm-owned:\t%#llx %#llx\n", offset, len);
+}
+
 const struct file_operations egm_file_fops = {
 	.owner = THIS_MODULE,
 	.open = egm_file_open,
@@ -164,6 +178,7 @@ const struct file_operations egm_file_fops = {
 	.poll = egm_file_poll,
 	.unlocked_ioctl = egm_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = egm_file_show_fdinfo,
 	.get_unmapped_area = egm_mapping_get_unmapped_area,
 	.mmap_prepare = egm_mapping_prepare,
 };

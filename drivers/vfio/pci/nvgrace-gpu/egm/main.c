@@ -16,6 +16,7 @@
  *	scrub.c			zeroing of blocks
  *	retired_table.c		firmware's table of retired pages
  *	retired.c		the list of retired pages
+ *	trace.c			trace events
  *
  * Each file calls only files that stand below it in this list. The design is described in
  * Documentation/driver-api/vfio-nvgrace-egm.rst.

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include "egm.h"
+#include "trace.h"
 
 #include <kunit/visibility.h>
 #include <linux/atomic.h>
@@ -53,6 +54,7 @@ static void egm_memory_failure_report(struct egm_region *region, pgoff_t page)
 		ret = egm_retired_report(&region->retired, offset, PAGE_SIZE,
 					 egm_owner_map_overlaps(&region->owner_map, block, block));
 
+	trace_egm_poison(region->base + offset, PAGE_SIZE);
 	egm_memory_failure_pin();
 	if (!ret)
 		schedule_work(&region->memory_failure.work);

@@ -13,6 +13,7 @@
 #include <kunit/visibility.h>
 #include <linux/errno.h>
 #include <linux/interval_tree.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -146,6 +147,31 @@ const struct egm_owner *egm_owner_map_find_other(struct egm_owner_map *map,
 	return NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_find_other);
+
+/**
+ * egm_owner_map_next - find the next range that an owner has reserved
+ * @map: the region's map
+ * @first: block to start at; set to the first block of the range
+ * @count: set to the number of blocks of the range
+ *
+ * The range that is found can begin below the block to start at.
+ *
+ * Context: any; the caller serializes.
+ * Return: the range's owner, valid while the caller serializes; NULL if no block at or above
+ * @first is reserved, and neither @first nor @count is changed.
+ */
+const struct egm_owner *egm_owner_map_next(struct egm_owner_map *map, unsigned long *first,
+					   unsigned long *count)
+{
+	struct interval_tree_node *it = interval_tree_iter_first(&map->tree, *first, ULONG_MAX);
+
+	if (!it)
+		return NULL;
+	*first = it->start;
+	*count = it->last - it->start + 1;
+	return container_of(it, struct egm_owner_range, it)->owner;
+}
+EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_next);
 
 /**
  * egm_owner_map_reserve - reserve all blocks of a range, or none

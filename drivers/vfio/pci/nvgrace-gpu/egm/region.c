@@ -10,6 +10,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include "egm.h"
+#include "trace.h"
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
@@ -236,6 +237,7 @@ void egm_region_revoke(struct egm_region *region)
 	egm_scrub_stop(&region->scrub);
 	synchronize_srcu(&region->srcu);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
+	trace_egm_revoke(region->base, region->size);
 	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
 }
 
@@ -277,6 +279,9 @@ int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 			retain_and_null_ptr(range);
 	}
 
+	if (!ret)
+		trace_egm_reserve(region->base + (u64)first * EGM_BLOCK_SIZE,
+				  (u64)(last - first + 1) * EGM_BLOCK_SIZE);
 	if (ret)
 		egm_region_info(region, "offset %#llx is owned by a file that %s[%d] opened: close every copy of it first\n",
 				max((u64)busy * EGM_BLOCK_SIZE, offset), holder.comm,
@@ -310,8 +315,45 @@ void egm_region_release(struct egm_region *region, struct egm_owner *owner)
 					    (u64)count * EGM_BLOCK_SIZE);
 			egm_owner_map_release_first(&region->owner_map, owner);
 		}
+		trace_egm_release(region->base + (u64)first * EGM_BLOCK_SIZE,
+				  (u64)count * EGM_BLOCK_SIZE);
 		cond_resched();
 	}
 	if (stale)
 		egm_scrub_ahead(&region->scrub);
+}
+
+/**
+ * egm_region_next_owned - find the next range that a file has reserved
+ * @region: the region
+ * @owner: the owner whose ranges are wanted, or NULL for the ranges of all owners
+ * @offset: byte to start at; set to the first byte of the range, as offset into the region
+ * @len: set to the bytes of the range
+ * @opener: set to the process that opened the owner's file
+ *
+ * A walk over all ranges is no snapshot: owners can reserve and release blocks during it.
+ *
+ * Context: may sleep.
+ * Return: true if a range was found.
+ */
+bool egm_region_next_owned(struct egm_region *region, const struct egm_owner *owner,
+			   u64 *offset, u64 *len, struct egm_opener *opener)
+{
+	unsigned long first = *offset / EGM_BLOCK_SIZE, count = 0;
+	const struct egm_owner *found;
+
+	do {
+		first += count;
+		scoped_guard(spinlock, &region->lock) {
+			found = egm_owner_map_next(&region->owner_map, &first, &count);
+			if (!found)
+				return false;
+			*opener = found->opener;
+		}
+		cond_resched();
+	} while (owner && found != owner);
+
+	*offset = (u64)first * EGM_BLOCK_SIZE;
+	*len = min((u64)count * EGM_BLOCK_SIZE, region->size - *offset);
+	return true;
 }

@@ -23,6 +23,7 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include "egm.h"
+#include "trace.h"
 
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
@@ -111,6 +112,7 @@ static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
 			return -ENOMEM;
 		memset(va, 0, bad - offset);
 		memunmap(va);
+		trace_egm_zero(scrub->base + offset, bad - offset);
 	}
 	return 0;
 }
@@ -119,9 +121,8 @@ static int egm_scrub_memory(struct egm_scrub *scrub, u64 offset, u64 end)
 static int egm_scrub_block(struct egm_scrub *scrub, unsigned long block)
 {
 	u64 offset = (u64)block * EGM_BLOCK_SIZE;
-	int ret;
+	int ret = egm_scrub_memory(scrub, offset, min(offset + EGM_BLOCK_SIZE, scrub->size));
 
-	ret = egm_scrub_memory(scrub, offset, min(offset + EGM_BLOCK_SIZE, scrub->size));
 	store_release_wake_up(&scrub->state[block], ret ? EGM_SCRUB_STALE : EGM_SCRUB_ZERO);
 	return ret;
 }

@@ -10,7 +10,9 @@
 #include <linux/device.h>
 #include <linux/egm.h>
 #include <linux/list.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 
 /* A link to a GPU, with a reference to the GPU. */
@@ -94,10 +96,34 @@ static ssize_t retired_pages_show(struct device *dev, struct device_attribute *a
 }
 static DEVICE_ATTR_RO(retired_pages);
 
+/* For the administrator alone: names of processes. A page of text holds the first ranges. */
+static ssize_t owners_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	/* A line with numbers of any size and a name of escaped bytes, and the last line. */
+	const size_t line = 2 * sizeof("0x0123456789abcdef") + sizeof("2147483647") +
+			    4 * TASK_COMM_LEN + sizeof("...");
+	struct egm_region *region = egm_sysfs_chardev(dev)->region;
+	struct egm_opener opener;
+	u64 offset, size;
+	int len = 0;
+
+	for (offset = 0; egm_region_next_owned(region, NULL, &offset, &size, &opener);
+	     offset += size) {
+		if (len + line > PAGE_SIZE)
+			return len + sysfs_emit_at(buf, len, "...\n");
+		/* A process can put any byte in its name. */
+		len += sysfs_emit_at(buf, len, "%#llx %#llx %d %*pE\n", offset, size, opener.tgid,
+				     (int)strnlen(opener.comm, sizeof(opener.comm)), opener.comm);
+	}
+	return len;
+}
+static DEVICE_ATTR_ADMIN_RO(owners);
+
 static struct attribute *egm_sysfs_attrs[] = {
 	&dev_attr_egm_size.attr,
 	&dev_attr_gpu_devices.attr,
 	&dev_attr_numa_node.attr,
+	&dev_attr_owners.attr,
 	&dev_attr_retired_bytes.attr,
 	&dev_attr_retired_pages.attr,
 	&dev_attr_scrub_pending.attr,

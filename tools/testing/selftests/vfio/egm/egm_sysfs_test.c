@@ -5,6 +5,7 @@
  * Copyright (C) 2026 The nvgrace-egm authors
  */
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "egm_harness.h"
@@ -175,6 +176,129 @@ TEST_F(sysfs, read_during_unbind_is_whole_or_fails)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+static void read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	close(fd);
+}
+
+/* One line of the attribute "owners" for a file that this process opened. */
+static size_t owners_line(char *text, size_t size, size_t offset, size_t len)
+{
+	char comm[32];
+
+	egm_read_line("/proc/self/comm", comm, sizeof(comm));
+	return snprintf(text, size, "0x%zx 0x%zx %d %s\n", offset, len, getpid(), comm);
+}
+
+/* A mapping is not needed: the file owns what it mapped once. */
+TEST_F(sysfs, owners_lists_each_range_with_its_opener)
+{
+	int fd = egm_open(), other = egm_open();
+	char *p = egm_map(fd, 4 * EGM_BLOCK, 2 * EGM_BLOCK);
+	char *q = egm_map(other, 0, EGM_BLOCK);
+	char want[1024], text[1024];
+	size_t n;
+
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_NE(MAP_FAILED, q);
+	munmap(p, 2 * EGM_BLOCK);
+	n = owners_line(want, sizeof(want), 0, EGM_BLOCK);
+	owners_line(want + n, sizeof(want) - n, 4 * EGM_BLOCK, 2 * EGM_BLOCK);
+	read_text(egm_attr("owners"), text, sizeof(text));
+	EXPECT_STREQ(want, text);
+	close(fd);
+	owners_line(want, sizeof(want), 0, EGM_BLOCK);
+	read_text(egm_attr("owners"), text, sizeof(text));
+	EXPECT_STREQ(want, text);
+	close(other);
+	/* The mapping holds the file. */
+	read_text(egm_attr("owners"), text, sizeof(text));
+	EXPECT_STREQ(want, text);
+	munmap(q, EGM_BLOCK);
+	read_text(egm_attr("owners"), text, sizeof(text));
+	EXPECT_STREQ("", text);
+}
+
+/* More ranges than lines that fit. */
+TEST_F(sysfs, owners_ends_with_dots_if_it_does_not_fit)
+{
+	size_t page = sysconf(_SC_PAGESIZE), i;
+	int fd = egm_open();
+	char *text = malloc(page + 1);
+	size_t size = egm_size(fd);
+
+	for (i = 0; i < size / EGM_BLOCK; i += 2) {
+		char *p = egm_map(fd, i * EGM_BLOCK, page);
+
+		ASSERT_NE(MAP_FAILED, p);
+		munmap(p, page);
+	}
+	read_text(egm_attr("owners"), text, page + 1);
+	if (page == 4096) {
+		ASSERT_LT(4, strlen(text));
+		EXPECT_STREQ("...\n", text + strlen(text) - 4);
+	}
+	for (i = 0; text[i]; i++)
+		;
+	EXPECT_GE(page, i);
+	free(text);
+	close(fd);
+}
+
+/* Any byte can be in the name of a process: a line stays a line. */
+TEST_F(sysfs, owners_escapes_the_command)
+{
+	char comm[32], text[1024];
+	int fd;
+	char *p;
+
+	egm_read_line("/proc/self/comm", comm, sizeof(comm));
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "a\nb \1"));
+	fd = egm_open();
+	prctl(PR_SET_NAME, comm);
+	p = egm_map(fd, 0, EGM_BLOCK);
+	ASSERT_NE(MAP_FAILED, p);
+	read_text(egm_attr("owners"), text, sizeof(text));
+	ASSERT_NE(NULL, strchr(text, '\n'));
+	EXPECT_EQ('\0', strchr(text, '\n')[1]);
+	EXPECT_NE(NULL, strstr(text, "a\\nb \\001"))
+		TH_LOG("%s", text);
+	munmap(p, EGM_BLOCK);
+	close(fd);
+}
+
+TEST_F(sysfs, owners_is_for_root_alone)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, stat(egm_attr("owners"), &st));
+	EXPECT_EQ(0400, st.st_mode & 0777);
+}
+
+TEST_F(sysfs, fdinfo_lists_the_ranges_of_the_file)
+{
+	int fd = egm_open(), other = egm_open();
+	char *p = egm_map(fd, 4 * EGM_BLOCK, EGM_BLOCK);
+	char *q = egm_map(other, 0, EGM_BLOCK);
+	char path[64], text[1024];
+
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_NE(MAP_FAILED, q);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	read_text(path, text, sizeof(text));
+	EXPECT_NE(NULL, strstr(text, "\negm-region:\tegm"));
+	EXPECT_NE(NULL, strstr(text, "\negm-owned:\t0x800000 0x200000\n"));
+	EXPECT_EQ(NULL, strstr(text, "\negm-owned:\t0x0 "));
+	munmap(p, EGM_BLOCK);
+	munmap(q, EGM_BLOCK);
+	close(other);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
