@@ -145,7 +145,7 @@ def kinds_table(results):
         if not any(results.has(k, what) for k in kinds):
             continue
         rows.append(row(results, kinds, what, name))
-    rows += ["", "In parentheses: how many times that of on-demand."]
+    rows += ["", "In parentheses: the ratio to on-demand."]
     return rows + [f"Not measured: {k} ({why})." for k, why in sorted(results.skipped.items())]
 
 
@@ -175,10 +175,10 @@ def dma_table(results):
     for name, value, base in zip(names, dma_whole(results), bases):
         text = "" if value is None else f"{show(value, 'us')}, extrapolated {base}"
         rows.append(f"| {name} | {text} |" + " |" * (len(kinds) - 1))
-    return rows + ["", "In parentheses: how many times that of EGM by iommufd. Processes have "
+    return rows + ["", "In parentheses: the ratio to EGM by iommufd. Processes have "
                    "touched what type1 and hugetlb map. The 16 GiB of EGM show 1 GiB of the "
                    "build machine 16 times; mapping does not look at the content. A device does "
-                   "not fault: iommufd maps only what is zeroed, and zeroes the rest first."]
+                   "not fault, so iommufd zeroes the memory before it maps the memory."]
 
 
 def share_table(results):
@@ -337,16 +337,16 @@ def beside(results):
     lines = []
     threads = results.ratio(("memset-2", "scrub"), ("memset-1", "scrub"))
     if threads is not None:
-        lines.append(f"memset in user space by 2 threads is {threads:.3f} of that by 1: "
-                     "what this machine has to give to two workers.")
+        lines.append(f"memset in user space by 2 threads is {threads:.3f} of memset by "
+                     "1 thread: two workers cannot gain more on this machine.")
     if ratio is not None:
-        lines.append("Beside them: first touch of zeroed memory, faults included, is "
-                     f"{ratio:.3f} of hugetlb's second touch, which has none.")
+        lines.append("First touch of zeroed memory, faults included, is "
+                     f"{ratio:.3f} of hugetlb's second touch, which has no faults.")
     done = results.total(("remap", "mmap_zeroed"), ("remap", "first_touch_zeroed"))
     plain = results.total(("posted", "mmap"), ("posted", "first_touch"))
     if done and plain:
-        lines.append(f"1 GiB not congruent, zero: mmap and touch are {done / plain:.3f} of the "
-                     "plain way's, whose touch dirties as many entries.")
+        lines.append(f"1 GiB not congruent, zero: mmap and touch are {done / plain:.3f} of "
+                     "remap_pfn_range()'s, whose touch dirties as many entries.")
     if touch is not None and parts:
         both = results.median("on-demand", "first_touch") / parts
         lines.append(f"First touch is {both:.3f} of memset and touch together, "
