@@ -69,7 +69,7 @@ shell: build ## an interactive shell in the emulated Grace, modules loaded
 test: deps-check build ## static checks, KUnit and kselftests in the emulated Grace
 	@scripts/test $(PROFILE) $(TESTS)
 
-check: deps-check tree ## sparse, coccinelle, W=1 with gcc and clang, kconfig, spin
+check: deps-check tree ## sparse, coccinelle, W=1 with gcc and clang, kconfig, pylint, spin
 	@scripts/fetch sparse herd
 	@scripts/check $(CHECKS)
 

@@ -187,6 +187,11 @@ def share_table(results):
         [f"| {name} | {results.text(case, what)} |" for case, what, name in SHARED]
 
 
+def microseconds(value):
+    """A time, for a target."""
+    return show(value, "us")
+
+
 def share_targets(results):
     """Targets: no process waits for another one."""
     def worst(what, *cases):
@@ -205,7 +210,7 @@ def share_targets(results):
     four, memfd4 = rate("rate4-4", "rate4-2"), rate("rate4-memfd-4", "rate4-memfd-2")
     done = results.total(("remap", "mmap_zeroed"), ("remap", "first_touch_zeroed"))
     least = results.total(("hugetlb", "second_touch"), ("posted", "mmap"))
-    plain, ms = "{:.3f}".format, lambda v: show(v, "us")
+    plain = "{:.3f}".format
     return [
         target("a DMA map that zeroes, others open and close: <= 1.1 of alone",
                times("wait-closes", "map"), at_most(1.1), plain),
@@ -225,11 +230,12 @@ def share_targets(results):
         target("the same, 4 processes of 2 on 4 CPUs: >= 0.9 of memfd's",
                four and memfd4 and four / memfd4, lambda v: v >= 0.9, plain),
         target("1 GiB not congruent, zero: mmap and touch <= 1.2 of hugetlb's touch and the "
-               "entries of remap_pfn_range()", done and least and done / least, at_most(1.2), plain),
+               "entries of remap_pfn_range()", done and least and done / least, at_most(1.2),
+               plain),
         target("faults for 1 GiB, not congruent: <= 513", results.median("incongruent", "faults"),
                at_most(513), "{:.0f}".format),
         target("mmap of 1 dirty GiB, not congruent: < 10 ms",
-               results.median("incongruent", "mmap_dirty"), lambda v: v < 1e4, ms),
+               results.median("incongruent", "mmap_dirty"), lambda v: v < 1e4, microseconds),
     ]
 
 
@@ -300,10 +306,10 @@ def targets(results):
             results.median("stage2", "stage2_level2")
         pages = results.median("stage2", "stage2_level3")
     return [
-        target(f"open + mmap of {WHOLE_GIB} GiB < 10 ms", results.total(("huge", "open"), ("huge", "mmap")),
-               lambda v: v < 1e4, lambda v: show(v, "us")),
-        target(f"page tables of {WHOLE_GIB} GiB after mmap < 64 KiB", results.median("huge", "page_table"),
-               lambda v: v < 64, lambda v: show(v, "KiB")),
+        target(f"open + mmap of {WHOLE_GIB} GiB < 10 ms",
+               results.total(("huge", "open"), ("huge", "mmap")), lambda v: v < 1e4, microseconds),
+        target(f"page tables of {WHOLE_GIB} GiB after mmap < 64 KiB",
+               results.median("huge", "page_table"), lambda v: v < 64, lambda v: show(v, "KiB")),
         times("like for like, both zeroed and mapped: second touch <= 1.1 of hugetlb's",
               ("on-demand", "second_touch"), ("hugetlb", "second_touch"), at_most(1.1)),
         times("first touch, zeroed before, <= 1.1 of hugetlb's first touch (which zeroes)",

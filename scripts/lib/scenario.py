@@ -188,14 +188,14 @@ def dimm(index, path, size, node, spa):
 
 def qemu_words(scene, work):
     """The part of QEMU's command line that depends on the scenario."""
-    nodes = max([r["node"] for r in scene["regions"]] + [0]) + 1
+    count = max([r["node"] for r in scene["regions"]] + [0]) + 1
     end = max([number(r["spa"]) + (r["mib"] << 20) for r in scene["regions"]]
               + [number(r["retired"]["spa"]) for r in scene["regions"] if "retired" in r]
               + [scene["memory_mib"] << 20])
     words = ["-m", f"{scene['memory_mib']}M,slots=32,maxmem={(end >> 30) + 64}G",
              "-object", f"memory-backend-ram,id=ram,size={scene['memory_mib']}M",
              "-numa", f"node,nodeid=0,cpus=0-{scene['cpus'] - 1},memdev=ram"]
-    for node in range(1, nodes):
+    for node in range(1, count):
         words += ["-numa", f"node,nodeid={node}"]
     dimms = []
     for n, region in enumerate(scene["regions"]):
