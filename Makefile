@@ -5,8 +5,12 @@
 PROFILE ?= 4k
 export KDIR
 
-# Of the demo: the kernel with all changes, or Debian's own.
+# Of the demo: Debian's own kernel, or the kernel with all changes, which is built. A profile or a
+# kernel source in the command asks for the second.
+ifneq ($(KDIR)$(filter command,$(origin PROFILE)),)
 KERNEL ?= ours
+endif
+KERNEL ?= stock
 ifeq ($(filter stock ours,$(KERNEL)),)
 $(error KERNEL is stock or ours, not $(KERNEL))
 endif
@@ -26,7 +30,7 @@ help: ## say what there is
 	@echo '         it; stock16k: the same with 16 KiB pages'
 	@echo 'TESTS    names of tests, or how they begin; scripts/test says which there are'
 	@echo 'CHECKS   the same of make check and scripts/check'
-	@echo 'KERNEL   of make demo: ours (default) is the kernel of PROFILE, stock is as in PROFILE'
+	@echo 'KERNEL   of make demo: stock (default) is as in PROFILE, ours is the kernel of PROFILE'
 	@echo 'KVER     of make modules: a kernel that Debian has (7.3.4+deb13-arm64)'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
