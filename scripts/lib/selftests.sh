@@ -34,6 +34,6 @@ build_selftests() {
 		"$TREE/tools/testing/selftests/mm/vm_util.c" -o "$tests/pfnmap"
 	# A test compares its results with this table.
 	cp "$TOP/Documentation/userspace-api/nvgrace-egm-operations.csv" "$tests/"
-	# Not a test, but tested.
-	cp "$TOP/tools/egm/lsegm" "$tests/"
+	# Tests run these.
+	cp "$TOP/tools/egm/lsegm" "$TOP/Documentation/admin-guide/nvgrace-egm.rst" "$tests/"
 }
