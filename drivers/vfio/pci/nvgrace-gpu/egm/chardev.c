@@ -13,6 +13,7 @@
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/nvgrace-egm.h>
+#include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -76,6 +77,7 @@ static void egm_chardev_detach(struct egm_chardev *chardev)
 		chardev->region = NULL;
 	egm_memory_failure_set_attribute(region, NULL);
 	egm_region_revoke(region);
+	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
 }
 
 /* Add the device with its links, and send the uevent after the links exist. */

@@ -165,8 +165,9 @@ static void egm_file_show_fdinfo(struct seq_file *m, struct file *file)
 	u64 offset, len;
 
 	seq_printf(m, "egm-region:\t%s\n", efile->region->name);
-	for (offset = 0; egm_region_next_owned(efile->region, &efile->owner, &offset, &len,
-					       &opener); offset += len)
+	for (offset = 0; !seq_has_overflowed(m) &&
+	     egm_region_next_owned(efile->region, &efile->owner, &offset, &len, &opener);
+	     offset += len)
 		seq_printf(m, "egm-owned:\t%#llx %#llx\n", offset, len);
 }
 

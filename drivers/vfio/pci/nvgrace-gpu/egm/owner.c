@@ -154,7 +154,7 @@ EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_find_other);
  * @first: block to start at; set to the first block of the range
  * @count: set to the number of blocks of the range
  *
- * The range that is found can begin below the block to start at.
+ * Of a range that begins below the block to start at, the function returns the rest.
  *
  * Context: any; the caller serializes.
  * Return: the range's owner, valid while the caller serializes; NULL if no block at or above
@@ -167,8 +167,8 @@ const struct egm_owner *egm_owner_map_next(struct egm_owner_map *map, unsigned l
 
 	if (!it)
 		return NULL;
-	*first = it->start;
-	*count = it->last - it->start + 1;
+	*first = max(*first, it->start);
+	*count = it->last - *first + 1;
 	return container_of(it, struct egm_owner_range, it)->owner;
 }
 EXPORT_SYMBOL_IF_KUNIT(egm_owner_map_next);

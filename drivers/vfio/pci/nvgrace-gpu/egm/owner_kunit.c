@@ -97,6 +97,26 @@ static void find_other_first_block(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first, 20);
 }
 
+static void next_walks_the_ranges(struct kunit *test)
+{
+	struct owner_test *t = test->priv;
+	unsigned long first = 0, count;
+
+	KUNIT_EXPECT_EQ(test, reserve(test, 1, 20, 29), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
+	KUNIT_EXPECT_PTR_EQ(test, egm_owner_map_next(&t->map, &first, &count), &t->owner[0]);
+	KUNIT_EXPECT_EQ(test, first, 10);
+	KUNIT_EXPECT_EQ(test, count, 10);
+	/* The rest of a range. */
+	first = 25;
+	KUNIT_EXPECT_PTR_EQ(test, egm_owner_map_next(&t->map, &first, &count), &t->owner[1]);
+	KUNIT_EXPECT_EQ(test, first, 25);
+	KUNIT_EXPECT_EQ(test, count, 5);
+	first = 30;
+	KUNIT_EXPECT_NULL(test, egm_owner_map_next(&t->map, &first, &count));
+	KUNIT_EXPECT_EQ(test, first, 30);
+}
+
 static void reserve_next_to_other(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, reserve(test, 0, 10, 19), 0);
@@ -194,6 +214,7 @@ static void random_against_model(struct kunit *test)
 static struct kunit_case egm_owner_cases[] = {
 	KUNIT_CASE(reserve_other_ebusy),
 	KUNIT_CASE(find_other_first_block),
+	KUNIT_CASE(next_walks_the_ranges),
 	KUNIT_CASE(reserve_next_to_other),
 	KUNIT_CASE(reserve_all_or_nothing),
 	KUNIT_CASE(reserve_own_again),

@@ -17,10 +17,11 @@
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/ioport.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/nvgrace-egm.h>
-#include <linux/poll.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
 
@@ -238,7 +239,15 @@ void egm_region_revoke(struct egm_region *region)
 	synchronize_srcu(&region->srcu);
 	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
 	trace_egm_revoke(region->base, region->size);
-	wake_up_interruptible_poll(&region->wait, EPOLLERR | EPOLLHUP);
+}
+
+/* The bytes of blocks, of which the last one can end with the region. */
+static u64 egm_region_blocks_len(const struct egm_region *region, unsigned long first,
+				 unsigned long count)
+{
+	u64 offset = (u64)first * EGM_BLOCK_SIZE;
+
+	return min((u64)count * EGM_BLOCK_SIZE, region->size - offset);
 }
 
 /**
@@ -277,11 +286,12 @@ int egm_region_reserve(struct egm_region *region, struct egm_owner *owner,
 							  last)->opener;
 		else
 			retain_and_null_ptr(range);
+		/* Events are in the order of the owners. */
+		if (!ret)
+			trace_egm_reserve(region->base + (u64)first * EGM_BLOCK_SIZE,
+					  egm_region_blocks_len(region, first, last - first + 1));
 	}
 
-	if (!ret)
-		trace_egm_reserve(region->base + (u64)first * EGM_BLOCK_SIZE,
-				  (u64)(last - first + 1) * EGM_BLOCK_SIZE);
 	if (ret)
 		egm_region_info(region, "offset %#llx is owned by a file that %s[%d] opened: close every copy of it first\n",
 				max((u64)busy * EGM_BLOCK_SIZE, offset), holder.comm,
@@ -314,9 +324,9 @@ void egm_region_release(struct egm_region *region, struct egm_owner *owner)
 			egm_retired_unblock(&region->retired, (u64)first * EGM_BLOCK_SIZE,
 					    (u64)count * EGM_BLOCK_SIZE);
 			egm_owner_map_release_first(&region->owner_map, owner);
+			trace_egm_release(region->base + (u64)first * EGM_BLOCK_SIZE,
+					  egm_region_blocks_len(region, first, count));
 		}
-		trace_egm_release(region->base + (u64)first * EGM_BLOCK_SIZE,
-				  (u64)count * EGM_BLOCK_SIZE);
 		cond_resched();
 	}
 	if (stale)
@@ -327,7 +337,8 @@ void egm_region_release(struct egm_region *region, struct egm_owner *owner)
  * egm_region_next_owned - find the next range that a file has reserved
  * @region: the region
  * @owner: the owner whose ranges are wanted, or NULL for the ranges of all owners
- * @offset: byte to start at; set to the first byte of the range, as offset into the region
+ * @offset: byte to start at, 0 or the end of a range; set to the first byte of the range, as
+ *	offset into the region
  * @len: set to the bytes of the range
  * @opener: set to the process that opened the owner's file
  *
@@ -339,7 +350,8 @@ void egm_region_release(struct egm_region *region, struct egm_owner *owner)
 bool egm_region_next_owned(struct egm_region *region, const struct egm_owner *owner,
 			   u64 *offset, u64 *len, struct egm_opener *opener)
 {
-	unsigned long first = *offset / EGM_BLOCK_SIZE, count = 0;
+	/* The last block of the region can be smaller than the others. */
+	unsigned long first = DIV_ROUND_UP_ULL(*offset, EGM_BLOCK_SIZE), count = 0;
 	const struct egm_owner *found;
 
 	do {
@@ -354,6 +366,6 @@ bool egm_region_next_owned(struct egm_region *region, const struct egm_owner *ow
 	} while (owner && found != owner);
 
 	*offset = (u64)first * EGM_BLOCK_SIZE;
-	*len = min((u64)count * EGM_BLOCK_SIZE, region->size - *offset);
+	*len = egm_region_blocks_len(region, first, count);
 	return true;
 }

@@ -273,6 +273,30 @@ TEST_F(sysfs, owners_escapes_the_command)
 	close(fd);
 }
 
+/* The last block can be smaller than the others. */
+TEST_F(sysfs, owned_ranges_end_with_the_region)
+{
+	size_t page = sysconf(_SC_PAGESIZE), size, last;
+	char path[64], line[64], want[128], text[1024];
+	int fd = egm_open();
+	char *p;
+
+	size = egm_size(fd);
+	last = (size - 1) / EGM_BLOCK * EGM_BLOCK;
+	p = egm_map(fd, size - page, page);
+	ASSERT_NE(MAP_FAILED, p);
+	owners_line(want, sizeof(want), last, size - last);
+	read_text(egm_attr("owners"), text, sizeof(text));
+	EXPECT_STREQ(want, text);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(line, sizeof(line), "\negm-owned:\t0x%zx 0x%zx\n", last, size - last);
+	read_text(path, text, sizeof(text));
+	ASSERT_NE(NULL, strstr(text, line)) TH_LOG("%s", text);
+	EXPECT_EQ('\0', strstr(text, line)[strlen(line)]);
+	munmap(p, page);
+	close(fd);
+}
+
 TEST_F(sysfs, owners_is_for_root_alone)
 {
 	struct stat st;

@@ -95,6 +95,18 @@ TEST_F(trace, mmap_touch_and_close_have_the_block)
 	EXPECT_EVENTS(1, "egm_release", AT, EGM_BLOCK);
 }
 
+/* The last block can be smaller than the others. */
+TEST_F(trace, events_end_with_the_region)
+{
+	uint64_t size = egm_size(self->fd), last = (size - 1) / EGM_BLOCK * EGM_BLOCK;
+	int other = egm_open();
+
+	EXPECT_EQ(0, egm_map_errno(other, last, size - last, MAP_SHARED));
+	EXPECT_EVENTS(1, "egm_reserve", last, size - last);
+	close(other);
+	EXPECT_EVENTS(1, "egm_release", last, size - last);
+}
+
 TEST_F(trace, refused_mmap_has_no_event)
 {
 	int other = egm_open();
