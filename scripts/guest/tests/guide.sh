@@ -8,7 +8,7 @@ guide=/egm/tests/nvgrace-egm.rst
 
 # Before the installation: no module, no GPU bound. For the emulated GPUs "egm-gpu ready" is what
 # firmware does for real ones.
-lsegm() { /usr/bin/python3 /egm/tests/lsegm "$@"; }
+lsegm() { PYTHONPYCACHEPREFIX=/tmp/pycache /usr/bin/python3 /egm/tests/lsegm "$@"; }
 egm-gpu unbind
 rmmod nvgrace-egm nvgrace-gpu-vfio-pci
 for gpu in $(egm-gpu list); do echo >"/sys/bus/pci/devices/$gpu/driver_override"; done

@@ -5,6 +5,8 @@
 . /egm/bin/tap.sh
 . /egm/bin/host.sh
 plan 9
+# The root file system has no compiled modules of Python, and cannot be written.
+export PYTHONPYCACHEPREFIX=/tmp/pycache
 lsegm() { /usr/bin/python3 /egm/tests/lsegm "$@"; }
 
 # hold mapped|open|queued - own 2 MiB at 4 MiB of egm4, by a mapping, a descriptor, or a message
