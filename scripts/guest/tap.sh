@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Test Anything Protocol for the tests in tests/: source it, then
+# The results of the tests in tests/, by the kernel's functions for tests in shell: source it, then
 #
 #	plan 2
 #	check "egm4 has a node" test -e /dev/egm4
 #	selftest "mmap of the region" egm_mmap_test
 #	done_testing
 
-tap_n=0 tap_failed=0
+. /egm/tests/ktap_helpers.sh
 
-plan() { echo "TAP version 13"; echo "1..$1"; }
+plan() { ktap_print_header; ktap_set_plan "$1"; }
 
 # result NAME STATUS - print a result; /tmp/tap.out is the output of its command
 result() {
-	tap_n=$((tap_n + 1))
 	if [ "$2" = 0 ]; then
-		echo "ok $tap_n $1"
+		ktap_test_pass "$1"
 	else
 		sed 's/^/# /' /tmp/tap.out
-		echo "not ok $tap_n $1"
-		tap_failed=$((tap_failed + 1))
+		ktap_test_fail "$1"
 	fi
 }
 
@@ -32,10 +30,7 @@ check() {
 }
 
 # skip NAME REASON
-skip() {
-	tap_n=$((tap_n + 1))
-	echo "ok $tap_n $1 # SKIP $2"
-}
+skip() { ktap_test_skip "$1: $2"; }
 
 # selftest NAME PROGRAM [WORDS...] - a kselftest as one result. A kselftest exits with 0 if it
 # skips tests: the result is SKIP if it skipped some, and "not ok" if it skipped all.
@@ -53,5 +48,6 @@ selftest() {
 	fi
 }
 
-stop_if_failed() { [ $tap_failed = 0 ] || done_testing; }
-done_testing() { exit $((tap_failed > 0)); }
+stop_if_failed() { [ "$KTAP_CNT_FAIL" = 0 ] || done_testing; }
+# Succeeds only if as many results were printed as planned.
+done_testing() { ktap_finished; }

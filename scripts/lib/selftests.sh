@@ -32,6 +32,7 @@ build_selftests() {
 	"$@" aarch64-linux-gnu-gcc -static -O2 -D_GNU_SOURCE= -I"$TREE/tools/testing/selftests" \
 		-isystem "$out/usr/include" "$TREE/tools/testing/selftests/mm/pfnmap.c" \
 		"$TREE/tools/testing/selftests/mm/vm_util.c" -o "$tests/pfnmap"
+	cp "$TREE/tools/testing/selftests/kselftest/ktap_helpers.sh" "$tests/"
 	# A test compares its results with this table.
 	cp "$TOP/Documentation/userspace-api/nvgrace-egm-operations.csv" "$tests/"
 	# Tests run these.

@@ -1,36 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Test Anything Protocol for the tests of the build machine: source it after
-# common.sh, with the plan still to be printed.
+# The results of the tests of the build machine, by the kernel's functions for tests in shell:
+# source it after common.sh. First comes ktap_set_plan.
 #
 # $WORK is a folder that is removed when the script ends; $WORK/out is the output of the
 # command that result() runs.
 
+[ -e "$TREE/.source" ] || die "no build/tree; run: make tree"
+. "$TREE/tools/testing/selftests/kselftest/ktap_helpers.sh"
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-n=0 failed=0
 
 # result NAME COMMAND... - a result: "ok" if COMMAND succeeds
 result() {
 	local what=$1
 
 	shift
-	n=$((n + 1))
 	if "$@" >"$WORK/out" 2>&1; then
-		echo "ok $n $what"
+		ktap_test_pass "$what"
 	else
 		sed 's/^/# /' "$WORK/out"
-		echo "not ok $n $what"
-		failed=$((failed + 1))
+		ktap_test_fail "$what"
 	fi
 }
 
 # skip NAME REASON - a result that is skipped
-skip() {
-	n=$((n + 1))
-	echo "ok $n $1 # SKIP $2"
-}
+skip() { ktap_test_skip "$1: $2"; }
 
-# End the script, with status 1 if a result failed.
-done_testing() { exit $((failed > 0)); }
+# End the script, with status 0 if no result failed and all that were planned are there.
+done_testing() { ktap_finished; }

@@ -36,7 +36,7 @@ cases() {
 echo always >/sys/kernel/mm/transparent_hugepage/shmem_enabled
 echo 8 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
-echo "TAP version 13"
+ktap_print_header
 check "vfio-pci takes the device" to_vfio_pci $edu
 for test in vfio_dma_mapping_test vfio_dma_mapping_mmio_test vfio_iommufd_setup_test \
 	vfio_pci_device_test vfio_pci_device_init_perf_test vfio_pci_driver_test \
@@ -46,6 +46,6 @@ done
 echo never >/sys/kernel/mm/transparent_hugepage/shmem_enabled
 echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 check "the kernel has nothing to complain about" kernel_is_quiet
-# shellcheck disable=SC2154 # of tap.sh
-echo "1..$tap_n"
+# Known only now
+ktap_set_plan $((KTAP_TESTNO - 1))
 done_testing
