@@ -72,7 +72,9 @@ hmp() {
 
 # Opened for reading and writing, so that the write does not wait for a reader.
 tell() { echo "$2" 1<>"/tmp/$1.in"; }
-alive() { kill -0 "$1" 2>/dev/null; }
+
+# alive PID - a process that ended, and that its parent did not wait for, is not alive.
+alive() { grep -q '^State:	[^ZX]' "/proc/$1/status" 2>/dev/null; }
 
 # says NAME PATTERN [COUNT] - does the output have COUNT lines (1) that match?
 says() { [ "$(grep -ac "$2" "/tmp/$1")" -ge "${3:-1}" ]; }
