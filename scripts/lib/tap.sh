@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # The results of the tests of the build machine, by the kernel's functions for tests in shell:
-# source it after common.sh. First comes ktap_set_plan.
+# source it after common.sh. A test prints its plan first, by ktap_set_plan.
 #
 # $WORK is a folder that is removed when the script ends; $WORK/out is the output of the
 # command that result() runs.

@@ -309,7 +309,7 @@ TEST_F(life, module_unload_with_a_mapping_eagain)
 
 /*
  * The other module can go under open files; it is the GPUs' driver. vfio_device_release() reads
- * the operations of that module. If the kernel delays it, the module can be gone by then.
+ * the operations of that module. A kernel that delays the call can have unloaded the module.
  */
 TEST_F(life, gpu_module_unload_revokes)
 {
