@@ -16,7 +16,7 @@ $(error KERNEL is stock or ours, not $(KERNEL))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-check deps-demo deps-series source fetch tree build stock demo shell test check mutants bench coverage modules deb series series-check clean
+.PHONY: help deps deps-check deps-demo deps-series source fetch tree build stock demo shell test check mutants bench coverage modules deb hardware-report series series-check clean
 
 help: ## say what there is
 	@echo 'make TARGET [PROFILE=4k|64k|debug|kcsan|stock|stock16k] [TESTS=NAME...]'
@@ -32,6 +32,7 @@ help: ## say what there is
 	@echo 'CHECKS   the same of make check and scripts/check'
 	@echo 'KERNEL   of make demo: stock (default) is as in PROFILE, ours is the kernel of PROFILE'
 	@echo 'KVER     of make modules: a kernel that Debian has (7.3.4+deb13-arm64)'
+	@echo 'MEASURE  of make hardware-report: a region to measure, such as egm4'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 
 deps:
@@ -96,6 +97,11 @@ deb: deps-demo ## build a package of the driver's sources for DKMS, in build/deb
 	@$(if $(KDIR),,scripts/fetch kernel)
 	@scripts/overlay
 	@scripts/package
+
+hardware-report: ## describe the EGM of this machine, a Grace, in build/hardware-report.txt
+	@mkdir -p build
+	@tools/egm/egm-report $(if $(MEASURE),--measure $(MEASURE)) >build/hardware-report.txt
+	@echo '==> build/hardware-report.txt'
 
 series: source ## the repository as series of patches on the kernel source (or KDIR)
 	@scripts/series

@@ -36,5 +36,5 @@ build_selftests() {
 	# A test compares its results with this table.
 	cp "$TOP/Documentation/userspace-api/nvgrace-egm-operations.csv" "$tests/"
 	# Tests run these.
-	cp "$TOP/tools/egm/lsegm" "$TOP/Documentation/admin-guide/nvgrace-egm.rst" "$tests/"
+	cp "$TOP"/tools/egm/{lsegm,egm-report} "$TOP/Documentation/admin-guide/nvgrace-egm.rst" "$tests/"
 }
