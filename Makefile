@@ -3,7 +3,7 @@
 # Everything here starts a script in scripts/; `make help` says what there is.
 
 PROFILE ?= 4k
-export KDIR
+export KDIR KVER
 
 # Of the demo: Debian's own kernel, or the kernel with all changes, which is built. A profile or a
 # kernel source in the command asks for the second.
@@ -31,7 +31,8 @@ help: ## say what there is
 	@echo 'TESTS    names of tests, or how they begin; scripts/test says which there are'
 	@echo 'CHECKS   the same of make check and scripts/check'
 	@echo 'KERNEL   of make demo: stock (default) is as in PROFILE, ours is the kernel of PROFILE'
-	@echo 'KVER     of make modules: a kernel that Debian has (7.3.4+deb13-arm64)'
+	@echo 'KVER     of make modules and of PROFILE=stock: a kernel of Debian in place of the newest'
+	@echo '         7.3, such as 7.2.12+deb13-arm64 or 7.3.4+deb13-rt-arm64'
 	@echo 'MEASURE  of make hardware-report: a region to measure, such as egm4'
 	@echo 'KDIR     a kernel source to use in place of the one from Debian; only read'
 

@@ -11,17 +11,38 @@ source_version() {
 	sed -nE 's/^(VERSION|PATCHLEVEL|SUBLEVEL) = ([0-9]+)$/\2/p' "$TREE/Makefile" | paste -sd .
 }
 
-# kver_of FLAVOUR - the release of Debian's kernel of that version, such as 7.3.4+deb13-arm64
+# kver_of FLAVOUR [VERSION] - the release of Debian's newest kernel of that version, or of the version
+# of the source, such as 7.3.4+deb13-arm64
 kver_of() {
-	local version kver
+	local version=${2:-$(source_version)} kver
+
+	kver=$(cd "$BUILD/cross/usr/src" 2>/dev/null &&
+		compgen -G "linux-headers-$version[.+]*[0-9]-$1" | sort -V | tail -n 1) || true
+	[ -n "$kver" ] ||
+		kver=$("$TOP/scripts/apt-private" stock arm64 "$suites" apt-cache search \
+			--names-only "^linux-headers-${version//./\\.}[.+][^-]*-$1\$" |
+			sed 's/ .*//' | sort -V | tail -n 1)
+	[ -n "$kver" ] || die "the archive has no kernel $version of the flavour $1"
+	echo "${kver#linux-headers-}"
+}
+
+# kver_of_profile PROFILE - the release of Debian's kernel of a profile; KVER, if it is set, is the
+# kernel of the profile stock
+kver_of_profile() {
+	case $1 in
+	stock16k) kver_of arm64-16k ;;
+	*) echo "${KVER:-$(kver_of arm64)}" ;;
+	esac
+}
+
+# dkms_kernels - the pattern of the kernels that the package is built for, as in its dkms.conf
+dkms_kernels() {
+	local version
 
 	version=$(source_version)
-	kver=$(cd "$BUILD/stock" 2>/dev/null && compgen -G "$version+*[0-9]-$1" | head -n 1) ||
-		kver=$("$TOP/scripts/apt-private" stock arm64 "$suites" apt-cache search \
-			--names-only "^linux-headers-${version//./\\.}\+[^-]*-$1\$" |
-			sed 's/^linux-headers-//; s/ .*//' | sort -V | tail -n 1)
-	[ -n "$kver" ] || die "the archive has no kernel $version of the flavour $1"
-	echo "$kver"
+	version=${version%.*}
+	sed -n "s/@SERIES@/${version/./\\\\.}/; s/^BUILD_EXCLUSIVE_KERNEL=\"\(.*\)\"$/\1/p" \
+		"$TOP/packaging/dkms/dkms.conf"
 }
 
 # in_cross COMMAND... - run COMMAND in build/cross, which sees the repository and the kernel

@@ -48,10 +48,10 @@ else
 	check "a page of egm5 is retired" retire
 fi
 check "the report is written" report --measure egm4 --bytes 0x4000000
-check "it has each section" sections
-check "it has times of calls, and zeroing by 1 and 2 workers" \
+check "the report has each section" sections
+check "the report has times of calls, and zeroing by 1 and 2 workers" \
 	eval 'has "^first touch of 2 MiB: [0-9.]+ us" && has "^zeroing by 2 workers: [0-9.]+ GB/s"'
-check "it names neither the machine nor an address" names_nothing
+check "the report names neither the machine nor an address" names_nothing
 check "the number of workers is as before" as_before
 check "memory of another owner is not measured" held
 check "an unknown region is refused" refused 'no region egm99' --measure egm99

@@ -99,6 +99,8 @@ TEST_F(race, faults_during_unbind_leave_no_entry)
 	size_t len, off;
 	char *p;
 
+	if (egm_huge_missing())
+		SKIP(return, "%s", egm_huge_missing());
 	for (i = 0; i < 24; i++) {
 		fd = egm_open();
 		ASSERT_LE(0, fd);
@@ -153,6 +155,8 @@ TEST_F(race, fault_delayed_over_unbind_leaves_no_entry)
 
 	if (!hold_available())
 		SKIP(return, "no " HOLD_MODULE);
+	if (egm_huge_missing())
+		SKIP(return, "%s", egm_huge_missing());
 	ASSERT_LE(0, fd);
 	p = egm_map(fd, 0, pmd);
 	ASSERT_NE(MAP_FAILED, p);

@@ -206,6 +206,16 @@ static inline bool egm_exists(const char *path)
 	return !access(path, F_OK);
 }
 
+/*
+ * Why the driver installs no huge entry and populates each mapping in mmap(), or NULL. A realtime
+ * kernel has no transparent huge pages.
+ */
+static inline const char *egm_huge_missing(void)
+{
+	return egm_exists("/sys/kernel/mm/transparent_hugepage") ? NULL :
+	       "the kernel lacks CONFIG_TRANSPARENT_HUGEPAGE, which huge entries need";
+}
+
 /* Write a word to a sysfs file; 0 or an errno. */
 static inline int egm_write(const char *path, const char *word)
 {
