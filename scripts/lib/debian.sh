@@ -17,7 +17,7 @@ kver_of() {
 	local version=${2:-$(source_version)} kver
 
 	kver=$(cd "$BUILD/cross/usr/src" 2>/dev/null &&
-		compgen -G "linux-headers-$version[.+]*[0-9]-$1" | sort -V | tail -n 1) || true
+		compgen -G "linux-headers-${version}[.+]*[0-9]-$1" | sort -V | tail -n 1) || true
 	[ -n "$kver" ] ||
 		kver=$("$TOP/scripts/apt-private" stock arm64 "$suites" apt-cache search \
 			--names-only "^linux-headers-${version//./\\.}[.+][^-]*-$1\$" |
