@@ -25,7 +25,7 @@ cases() {
 		what="$1: ${rest#* }"
 		case $rest in
 		*'# SKIP'*) skip "${what%% # SKIP*}" "${what##*# SKIP }" ;;
-		*) result "$what" "$([ "$ok" = ok ]; echo $?)" ;;
+		*) if [ "$ok" = ok ]; then result "$what" 0; else result "$what" 1; fi ;;
 		esac
 	done </tmp/cases
 	grep -qx "1\.\.$(wc -l </tmp/cases)" /tmp/tap.out
