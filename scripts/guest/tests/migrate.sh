@@ -137,16 +137,18 @@ must "a guest writes its memory without end" writes
 stage2_check "KVM maps it in blocks" in_blocks
 check "QEMU measures its dirty rate by KVM's log" measure 15000
 stage2_check "KVM maps in pages while it logs writes" wait_for 15 in_pages
+# QEMU rounds down to MiB/s, and a slow guest writes less.
 rate() {
 	measured
 	qmp g0 query-dirty-rate
-	[ "$(qmp_field g0 query-dirty-rate dirty-rate)" -gt 0 ]
+	stage2
+	[ "$(qmp_field g0 query-dirty-rate dirty-rate)" -gt 0 ] || [ "$small" -lt $((15 << 10)) ]
 }
 if [ "$page" = 4 ]; then
-	check "the rate is more than 0" rate
+	check "the rate is more than 0, or KVM logged less than 1 MiB/s" rate
 else
 	check "QEMU ends the measurement" measured
-	skip "the rate is more than 0" "QEMU counts pages of the host as if they had 4 KiB"
+	skip "the rate is more than 0, or KVM logged less than 1 MiB/s" "QEMU counts pages of the host as if they had 4 KiB"
 fi
 stage2_check "KVM maps it in blocks again" return_to_blocks
 snapshot() {
