@@ -50,7 +50,7 @@ fi
 check "the report is written" report --measure egm4 --bytes 0x4000000
 check "the report has each section" sections
 check "the report has times of calls, and zeroing by 1 and 2 workers" \
-	eval 'has "^first touch of 2 MiB: [0-9.]+ us" && has "^zeroing by 2 workers: [0-9.]+ GB/s"'
+	eval 'has "^first touch of 2 MiB, median: [0-9.]+ us" && has "^zeroing by 2 workers: [0-9.]+ GB/s"'
 check "the report names neither the machine nor an address" names_nothing
 check "the number of workers is as before" as_before
 check "memory of another owner is not measured" held
